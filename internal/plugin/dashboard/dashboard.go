@@ -83,16 +83,11 @@ func run(ctx context.Context, a *app.App, o *options, p parts) error {
 	if err != nil {
 		return err
 	}
-	page, err := loadPage()
-	if err != nil {
-		return err
-	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(o.address, strconv.Itoa(o.port)))
 	if err != nil {
 		return fmt.Errorf("serve the page; choose another port with --port: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	f := newFeed(a, c, o.since, p)
 	done := make(chan struct{})
 	go func() { defer close(done); f.run(ctx) }()
@@ -102,7 +97,7 @@ func run(ctx context.Context, a *app.App, o *options, p parts) error {
 	if err := announce(ctx, a, o, p, g, listener.Addr()); err != nil {
 		return err
 	}
-	return newServer(g, f, page).serve(ctx, listener)
+	return newServer(g, f, newPage()).serve(ctx, listener)
 }
 
 // announce prints the address, and opens the browser.

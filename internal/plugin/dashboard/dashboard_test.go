@@ -3,16 +3,19 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
@@ -30,7 +33,9 @@ func TestACommandLineThatIsWrongIsRefused(t *testing.T) {
 		"an address that others reach": {[]string{"--address=0.0.0.0"}, "it can be 127.0.0.1 or ::1"},
 		"a name":                       {[]string{"--address=localhost"}, "it can be 127.0.0.1 or ::1"},
 		"a port":                       {[]string{"--port=70000"}, "write 1 to 65535"},
+		"a port below 0":               {[]string{"--port=-1"}, "write 1 to 65535"},
 		"no time":                      {[]string{"--since=0s"}, "write 1m to 8784h"},
+		"more than a year":             {[]string{"--since=8784h1s"}, "write 1m to 8784h"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,6 +48,131 @@ func TestACommandLineThatIsWrongIsRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestTheBoundsOfTheCommandLineAreGood(t *testing.T) {
+	t.Parallel()
+	for _, o := range []options{
+		{address: "127.0.0.1", port: 65535, since: time.Minute}, {address: "::1", port: 0, since: 8784 * time.Hour},
+	} {
+		if err := o.validate(); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+func TestWhatKeepsTheDashboardFromStartingIsAnError(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	for name, c := range map[string]struct {
+		change func(*app.App)
+		args   []string
+		want   string
+	}{
+		"no cluster": {func(a *app.App) {
+			a.Connect = func() (client.WithWatch, error) { return nil, errors.New("no configuration") }
+		}, nil, "no configuration"},
+		"a port that is taken":             {nil, []string{"--port=" + port}, "choose another port with --port"},
+		"an output that cannot be written": {func(a *app.App) { a.Out = broken{} }, nil, "the disk is full"},
+		"an error that cannot be written":  {func(a *app.App) { a.ErrOut = broken{} }, nil, "the disk is full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			terminal := plugintest.New(t, 0)
+			if c.change != nil {
+				c.change(terminal.App)
+			}
+			command := command(terminal.App, parts{clock: clock.RealClock{}, open: func(context.Context, string) error {
+				return errors.New("no browser")
+			}})
+			command.SetArgs(c.args)
+			command.SilenceErrors, command.SilenceUsage = true, true
+			done := make(chan error, 1)
+			go func() { done <- command.ExecuteContext(t.Context()) }()
+			if err := await.Receive(t, "the command ends", done); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestTheCommandEndsWhenNothingReadsTheClusterAnymore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		terminal := plugintest.New(t, 0)
+		asked, release := make(chan struct{}), make(chan struct{})
+		c := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+			List: func(ctx context.Context, _ client.WithWatch, _ client.ObjectList, _ ...client.ListOption) error {
+				asked <- struct{}{}
+				<-ctx.Done()
+				<-release
+				return ctx.Err()
+			},
+		})
+		terminal.Connect = func() (client.WithWatch, error) { return c, nil }
+		ctx, cancel := context.WithCancel(t.Context())
+		command := command(terminal.App, parts{clock: clock.RealClock{}})
+		command.SetArgs([]string{"--no-browser"})
+		done := make(chan error, 1)
+		go func() { done <- command.ExecuteContext(ctx) }()
+		for range 3 {
+			<-asked
+		}
+		cancel()
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Error("it has ended")
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestNoBrowserIsOpenedIfThePersonSaysSo(t *testing.T) {
+	t.Parallel()
+	terminal := plugintest.New(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	command := command(terminal.App, parts{clock: clock.RealClock{}, open: func(context.Context, string) error {
+		t.Error("a browser is opened")
+		return nil
+	}})
+	command.SetArgs([]string{"--no-browser", "--port=0"})
+	if err := command.ExecuteContext(ctx); err != nil {
+		t.Error(err)
+	}
+	if out := terminal.Out.String(); !strings.Contains(out, "#token=") || terminal.Err.Len() > 0 {
+		t.Errorf("it writes %q and %q", out, terminal.Err)
+	}
+}
+
+func TestThePersonReadsTheNewAddressIfTheCodeWasUsedTwice(t *testing.T) {
+	t.Parallel()
+	terminal := plugintest.New(t, 0)
+	address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8001}
+	g := newGuard(address, clock.RealClock{})
+	opened := ""
+	p := parts{open: func(_ context.Context, address string) error { opened = address; return nil }}
+	if err := announce(t.Context(), terminal.App, &options{}, p, g, address); err != nil {
+		t.Fatal(err)
+	}
+	if terminal.Err.Len() > 0 {
+		t.Errorf("before, it writes %q", terminal.Err)
+	}
+	for range 2 {
+		g.redeem(code.FindStringSubmatch(opened)[1])
+	}
+	want := "All pages were signed out.\nThe dashboard is now at http://127.0.0.1:8001/#token=" + g.token + "\n"
+	if got := terminal.Err.String(); !strings.HasSuffix(got, want) {
+		t.Errorf("it writes %q", got)
 	}
 }
 

@@ -58,9 +58,7 @@ func (f *feed) run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { f.watcher.run(ctx) })
 	all.Go(func() { f.publishAll(ctx) })
-	if f.forecast != nil {
-		all.Go(func() { f.forecastAll(ctx) })
-	}
+	all.Go(func() { f.forecastAll(ctx) })
 	all.Wait()
 }
 
@@ -73,8 +71,7 @@ func (f *feed) publishAll(ctx context.Context) {
 			return
 		case <-f.watcher.changed:
 			stale = true
-		case <-f.made:
-			stale = false
+		case <-f.made: // The forecast is not out of date.
 		case <-f.clock.After(again):
 			stale = true
 		}
@@ -105,10 +102,7 @@ func (f *feed) publish() (waits bool) {
 			Cluster: f.cluster, Fleet: fleet, Forecast: expected, Notes: notes, Zone: f.app.Zone,
 			Chart: MakeChart(fleet, expected, now.Add(-f.since), now, f.app.Zone),
 		}
-		if err := f.hub.publish(in); err != nil {
-			f.hub.setServer(Server{Since: now.UnixMilli(), Why: err.Error()})
-			return false
-		}
+		f.hub.publish(in)
 	}
 	f.hub.setServer(f.watcher.state())
 	return waits
@@ -126,7 +120,7 @@ func (f *feed) namespace() string { return ptr.Deref(f.app.Config.Namespace, "")
 func (f *feed) installed(ctx context.Context) *install.Installation {
 	f.installation.Lock()
 	defer f.installation.Unlock()
-	if f.found == nil || f.clock.Since(f.looked) > installedLife {
+	if f.clock.Since(f.looked) > installedLife {
 		// The next request gets this, too, even if the first client has gone in the meantime.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), installedLife)
 		defer cancel()

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -37,20 +36,15 @@ type guard struct {
 
 func newGuard(address net.Addr, passive clock.PassiveClock) *guard {
 	g := &guard{clock: passive, hosts: map[string]bool{}, token: secret(), revoked: make(chan struct{})}
-	if port, err := netip.ParseAddrPort(address.String()); err == nil {
-		for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
-			g.hosts[net.JoinHostPort(host, portText(port))] = true
-			if port.Port() == 80 { // Browsers leave it out.
-				g.hosts[strings.TrimSuffix(net.JoinHostPort(host, "80"), ":80")] = true
-			}
+	_, port, _ := net.SplitHostPort(address.String()) // The address of a listener always has a port.
+	for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
+		called := net.JoinHostPort(host, port)
+		g.hosts[called] = true
+		if port == "80" { // Browsers leave it out.
+			g.hosts[strings.TrimSuffix(called, ":80")] = true
 		}
 	}
 	return g
-}
-
-func portText(address netip.AddrPort) string {
-	_, port, _ := strings.Cut(address.String()[strings.LastIndexByte(address.String(), ':'):], ":")
-	return port
 }
 
 // secret is 128 random bits.

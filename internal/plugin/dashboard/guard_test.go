@@ -31,19 +31,13 @@ func serve(t *testing.T, passive clock.PassiveClock) *serving {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := loadPage()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	f := newFeed(plugintest.New(t, 0).App, nil, time.Hour, parts{clock: clock.RealClock{}})
-	s := &serving{server: newServer(newGuard(listener.Addr(), passive), f, p), port: port, stop: cancel, done: make(chan error, 1)}
+	s := &serving{server: newServer(newGuard(listener.Addr(), passive), f, newPage()), port: port, stop: cancel, done: make(chan error, 1)}
 	in := &Input{Cluster: "test", Fleet: &app.Fleet{}, Zone: time.UTC}
 	in.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon, time.UTC)
-	if err := s.hub.publish(in); err != nil {
-		t.Fatal(err)
-	}
+	s.hub.publish(in)
 	go func() { s.done <- s.serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
@@ -113,6 +107,7 @@ func TestOthersAreKeptOut(t *testing.T) {
 		"another user, who guesses":                       {"GET", "/api/stream", map[string]string{"Authorization": "Bearer " + secret()}, http.StatusUnauthorized},
 		"another user, with an empty token":               {"GET", "/api/stream", map[string]string{"Authorization": "Bearer "}, http.StatusUnauthorized},
 		"another user, who asks for a node":               {"GET", "/api/node?name=worker-1", nil, http.StatusUnauthorized},
+		"another user, with the token and no scheme":      {"GET", "/api/stream", map[string]string{"Authorization": s.guard.token}, http.StatusUnauthorized},
 		"another user, with the token in the address":     {"GET", "/api/stream?token=" + s.guard.token, nil, http.StatusUnauthorized},
 		"another user, with the token in a cookie":        {"GET", "/api/stream", map[string]string{"Cookie": "token=" + s.guard.token}, http.StatusUnauthorized},
 		"another user, who exchanges nothing for a token": {"GET", "/api/session", nil, http.StatusUnauthorized},
@@ -122,6 +117,10 @@ func TestOthersAreKeptOut(t *testing.T) {
 		"another port":                                    {"GET", "/", map[string]string{"Host": "127.0.0.1:1"}, http.StatusMisdirectedRequest},
 		"no port":                                         {"GET", "/", map[string]string{"Host": "localhost"}, http.StatusMisdirectedRequest},
 		"another site's fetch":                            {"GET", "/api/stream", with("Origin", "https://evil.example"), http.StatusForbidden},
+		"another site's fetch, by http":                   {"GET", "/api/stream", with("Origin", "http://evil.example"), http.StatusForbidden},
+		"a page on another port, in an older browser":     {"GET", "/api/stream", with("Origin", "http://127.0.0.1:1"), http.StatusForbidden},
+		"an origin without a scheme":                      {"GET", "/api/stream", with("Origin", "127.0.0.1:"+s.port), http.StatusForbidden},
+		"another site's image of the page":                {"GET", "/", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "document"}, http.StatusForbidden},
 		"a file's fetch":                                  {"GET", "/api/stream", with("Origin", "null"), http.StatusForbidden},
 		"a page on another port of this machine":          {"GET", "/api/stream", with("Origin", "http://127.0.0.1:1", "Sec-Fetch-Site", "same-site"), http.StatusForbidden},
 		"a page by https":                                 {"GET", "/api/stream", with("Origin", "https://127.0.0.1:"+s.port), http.StatusForbidden},
@@ -144,7 +143,9 @@ func TestOthersAreKeptOut(t *testing.T) {
 			}
 			for name, want := range map[string]string{
 				"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-				"Cross-Origin-Resource-Policy": "same-origin", "Access-Control-Allow-Origin": "", "Set-Cookie": "",
+				"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin", "Access-Control-Allow-Origin": "",
+				"Set-Cookie": "", "Permissions-Policy": "clipboard-write=(self), camera=(), geolocation=(), microphone=()",
+				"Allow": map[bool]string{true: "GET"}[c.want == http.StatusMethodNotAllowed],
 			} {
 				if got := header.Get(name); got != want {
 					t.Errorf("%s is %q and not %q", name, got, want)
@@ -235,6 +236,50 @@ func (s *serving) ask3(t *testing.T, token string) int {
 	t.Helper()
 	status, _, _ := s.ask(t, "GET", "/api/stream", map[string]string{"Authorization": "Bearer " + token})
 	return status
+}
+
+func TestOnlyTheCodeItselfIsExchangedForTheToken(t *testing.T) {
+	t.Parallel()
+	g := newGuard(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, clocktesting.NewFakePassiveClock(noon))
+	refused := func(when, code string) {
+		t.Helper()
+		before := g.token
+		if token, good := g.redeem(code); good || token != "" || g.token != before {
+			t.Errorf("%s: %q is exchanged (%t), or the token changed", when, code, good)
+		}
+	}
+	refused("before there is a code", "")
+	code := g.once()
+	refused("while there is a code", "")
+	refused("while there is a code", secret())
+	if token, good := g.redeem(code); !good || token != g.token {
+		t.Errorf("the code is exchanged for %q (%t)", token, good)
+	}
+	refused("after the code was used", "")
+	refused("after the code was used", secret())
+}
+
+func TestEachCodeThatIsUsedTwiceChangesTheToken(t *testing.T) {
+	t.Parallel()
+	g := newGuard(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, clocktesting.NewFakePassiveClock(noon))
+	seen := map[string]bool{g.token: true}
+	for range 3 {
+		code, before := g.once(), g.revoked
+		for _, want := range []bool{true, false} {
+			if _, good := g.redeem(code); good != want {
+				t.Errorf("the code is good: %t", good)
+			}
+		}
+		select {
+		case <-before:
+		default:
+			t.Error("what is read with the token before goes on")
+		}
+		if seen[g.token] {
+			t.Error("the token is the one before")
+		}
+		seen[g.token] = true
+	}
 }
 
 func TestThePortThatBrowsersLeaveOutMayBeMissing(t *testing.T) {

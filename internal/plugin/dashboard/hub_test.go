@@ -33,9 +33,12 @@ func inputOf(phases map[string]v1alpha1.Phase) *Input {
 
 type received struct {
 	Full   bool
+	Stream string
+	From   int64
 	Seq    *uint64
 	Server *Server
 	Zones  []string
+	Notes  []string
 	Rows   []Row
 	Gone   []string
 }
@@ -63,9 +66,7 @@ func take(t *testing.T, h *hub, last string) (got received, id string) {
 
 func publish(t *testing.T, h *hub, phases map[string]v1alpha1.Phase) {
 	t.Helper()
-	if err := h.publish(inputOf(phases)); err != nil {
-		t.Fatal(err)
-	}
+	h.publish(inputOf(phases))
 }
 
 func TestAPageGetsEverythingOnceAndThenWhatChanged(t *testing.T) {
@@ -102,9 +103,10 @@ func TestAPageGetsEverythingOnceAndThenWhatChanged(t *testing.T) {
 func TestAPageOfAnotherRunGetsEverything(t *testing.T) {
 	t.Parallel()
 	h := newHub()
+	h.setServer(Server{Live: true})
 	publish(t, h, map[string]v1alpha1.Phase{"a": v1alpha1.PhasePending})
 	for _, last := range []string{position("another", 1), position(h.stream, 99), h.stream, h.stream + ".x", "."} {
-		if got, _ := take(t, h, last); !got.Full || len(got.Rows) != 1 {
+		if got, _ := take(t, h, last); !got.Full || len(got.Rows) != 1 || got.Server == nil || got.Zones == nil {
 			t.Errorf("with the ID %q, the page got %+v", last, got)
 		}
 	}
@@ -130,5 +132,78 @@ func TestAPageIsToldWhenTheClusterIsGoneAndBack(t *testing.T) {
 	h.setServer(Server{Since: 5, Why: "gone"})
 	if again, _ := take(t, h, id); again.Server != nil {
 		t.Errorf("the page got the same once more: %+v", again)
+	}
+}
+
+func TestANodeThatComesBackIsNoLongerGone(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	publish(t, h, map[string]v1alpha1.Phase{"a": "", "b": ""})
+	_, first := take(t, h, "")
+	publish(t, h, map[string]v1alpha1.Phase{"a": ""})
+	_, second := take(t, h, first)
+	publish(t, h, map[string]v1alpha1.Phase{"a": v1alpha1.PhasePending})
+	if got, _ := take(t, h, second); got.Gone != nil {
+		t.Errorf("a page that knows which node is gone got %+v", got)
+	}
+	publish(t, h, map[string]v1alpha1.Phase{"a": "", "b": ""})
+	for _, last := range []string{first, second} {
+		if got, _ := take(t, h, last); !slices.Equal(got.nodes(), []string{"a", "b"}) || got.Gone != nil {
+			t.Errorf("the page got %+v", got)
+		}
+	}
+	publish(t, h, map[string]v1alpha1.Phase{"a": ""})
+	if got, _ := take(t, h, ""); !slices.Equal(got.nodes(), []string{"a"}) || got.Gone != nil {
+		t.Errorf("a page that has nothing got %+v", got)
+	}
+}
+
+func TestThePageIsToldWhatChangedBesidesNodes(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	in := inputOf(map[string]v1alpha1.Phase{"a": ""})
+	h.publish(in)
+	_, id := take(t, h, "")
+	later := *in
+	later.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon.Add(time.Minute), time.UTC)
+	_, _, changed := h.since(id)
+	h.publish(&later)
+	if _, same := take(t, h, id); same != id {
+		t.Errorf("only the time went on, and the ID is %s, not %s", same, id)
+	}
+	noted := later
+	noted.Notes = []string{"You may not read Pods."}
+	h.publish(&noted)
+	select {
+	case <-changed:
+	default:
+		t.Error("streams are not woken")
+	}
+	if got, _ := take(t, h, id); got.Full || !slices.Equal(got.Notes, noted.Notes) || got.Rows != nil || got.Server != nil {
+		t.Errorf("the page got %+v", got)
+	}
+}
+
+func TestAPageThatOnlyMissedRowsIsNotToldAboutTheClusterAgain(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	publish(t, h, map[string]v1alpha1.Phase{"a": v1alpha1.PhasePending})
+	h.setServer(Server{Live: true})
+	first, id := take(t, h, "")
+	if first.Server == nil || !first.Server.Live || first.Stream != h.stream || first.Seq == nil || *first.Seq != 2 {
+		t.Errorf("the first event is %+v", first)
+	}
+	publish(t, h, map[string]v1alpha1.Phase{"a": v1alpha1.PhaseDraining})
+	if got, _ := take(t, h, id); got.Server != nil || len(got.Rows) != 1 || got.Stream != "" {
+		t.Errorf("the page got %+v", got)
+	}
+}
+
+func TestOnlyNodesOfThePageAreShown(t *testing.T) {
+	t.Parallel()
+	h := newHub()
+	publish(t, h, map[string]v1alpha1.Phase{"a": ""})
+	if h.shown("b") != nil || h.shown("a") == nil || h.shown("a").Cluster != "test" {
+		t.Errorf("shown are %v and %v", h.shown("a"), h.shown("b"))
 	}
 }

@@ -3,7 +3,7 @@ package dashboard
 import (
 	"bytes"
 	"crypto/sha256"
-	"embed"
+	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -11,11 +11,30 @@ import (
 	"regexp"
 )
 
-//go:embed web
-var web embed.FS
+// The parts of the page.
+var (
+	//go:embed web/index.html
+	html []byte
+	//go:embed web/style.css
+	style []byte
+	//go:embed web/format.js
+	formatModule []byte
+	//go:embed web/store.js
+	storeModule []byte
+	//go:embed web/draw.js
+	drawModule []byte
+	//go:embed web/timeline.js
+	timelineModule []byte
+	//go:embed web/side.js
+	sideModule []byte
+	//go:embed web/live.js
+	liveModule []byte
+	//go:embed web/app.js
+	appModule []byte
+)
 
 // modules are the parts of the script, each after those that it imports. They become one script, so that a file needs nothing else.
-var modules = []string{"format.js", "store.js", "draw.js", "timeline.js", "side.js", "live.js", "app.js"}
+var modules = [][]byte{formatModule, storeModule, drawModule, timelineModule, sideModule, liveModule, appModule}
 
 var (
 	importLine = regexp.MustCompile(`(?m)^import .*\n`)
@@ -28,31 +47,19 @@ type page struct {
 	policy        string
 }
 
-// loadPage puts the parts together.
-func loadPage() (*page, error) {
-	html, err := web.ReadFile("web/index.html")
-	if err != nil {
-		return nil, fmt.Errorf("read the page: %w", err)
-	}
-	style, err := web.ReadFile("web/style.css")
-	if err != nil {
-		return nil, fmt.Errorf("read the style of the page: %w", err)
-	}
+// newPage puts the parts together.
+func newPage() *page {
 	var script []byte
 	for _, module := range modules {
-		text, err := web.ReadFile("web/" + module)
-		if err != nil {
-			return nil, fmt.Errorf("read the script of the page: %w", err)
-		}
-		script = append(script, exportWord.ReplaceAll(importLine.ReplaceAll(text, nil), nil)...)
+		script = append(script, exportWord.ReplaceAll(importLine.ReplaceAll(module, nil), nil)...)
 	}
 	p := &page{policy: "default-src 'none'; script-src " + hash(script) + "; style-src " + hash(style) +
 		"; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'"}
-	html = bytes.Replace(html, []byte("<!--style-->"), []byte("<style>"+string(style)+"</style>"), 1)
-	before, after, _ := bytes.Cut(html, []byte("<!--data-->"))
+	styled := bytes.Replace(html, []byte("<!--style-->"), []byte("<style>"+string(style)+"</style>"), 1)
+	before, after, _ := bytes.Cut(styled, []byte("<!--data-->"))
 	p.before = before
 	p.after = bytes.Replace(after, []byte("<!--script-->"), []byte(`<script type="module">`+string(script)+"</script>"), 1)
-	return p, nil
+	return p
 }
 
 func hash(text []byte) string {
@@ -67,11 +74,7 @@ func (p *page) served() []byte {
 
 // WritePage writes the page as one file, with the data in it. It needs no server, and loads nothing.
 func WritePage(w io.Writer, in *Input) error {
-	p, err := loadPage()
-	if err != nil {
-		return err
-	}
-	doc := Build(in)
+	p, doc := newPage(), Build(in)
 	doc.Stream = "file"
 	doc.Details = map[string]Detail{}
 	explain := newExplainer(in)
@@ -79,10 +82,7 @@ func WritePage(w io.Writer, in *Input) error {
 		doc.Details[doc.Rows[i].Node] = explain.detail(doc.Rows[i].Node)
 	}
 	// json.Marshal writes <, > and & as escapes: nothing in the data can end the element that it is in.
-	data, err := json.Marshal(doc)
-	if err != nil {
-		return fmt.Errorf("encode the data of the page: %w", err)
-	}
+	data, _ := json.Marshal(doc) // Texts and numbers always can be encoded.
 	policy := `<meta http-equiv="Content-Security-Policy" content="` + p.policy + `">`
 	for _, part := range [][]byte{
 		bytes.Replace(p.before, []byte("<!--policy-->"), []byte(policy), 1),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
@@ -83,6 +85,17 @@ func TestAFileReachesForNothing(t *testing.T) {
 			t.Errorf("the page has %q in it", bad)
 		}
 	}
+	files, err := filepath.Glob("web/*.js")
+	if err != nil || len(files) != len(modules) {
+		t.Errorf("there are %d modules, and the files are %q: %v", len(modules), files, err)
+	}
+	for _, module := range modules {
+		for _, name := range regexp.MustCompile(`(?m)^export (?:async )?(?:function|const|class) (\w+)`).FindAllSubmatch(module, -1) {
+			if !strings.Contains(script[1], string(name[1])) {
+				t.Errorf("the script lacks %s", name[1])
+			}
+		}
+	}
 	for _, line := range strings.Split(script[1], "\n") {
 		if strings.HasPrefix(line, "import ") || strings.HasPrefix(line, "export ") {
 			t.Errorf("a part of the script was not joined: %s", line)
@@ -98,8 +111,18 @@ func TestAFileHasTheDetailsOfEachNode(t *testing.T) {
 	if err := json.Unmarshal([]byte(inlined.FindStringSubmatch(write(t, in))[1]), &doc); err != nil {
 		t.Fatal(err)
 	}
+	if doc.Stream != "file" {
+		t.Errorf("it is taken for a page that is served: the stream is %q", doc.Stream)
+	}
 	if len(doc.Details) != 2 || !strings.Contains(doc.Details["worker-1"].Why, "paused") || len(doc.Details["worker-2"].Commands) == 0 {
 		t.Errorf("the details are %+v", doc.Details)
+	}
+	want := []Entry{
+		{At: noon.Add(-time.Minute).UnixMilli(), Text: "Someone asked for a reboot."},
+		{At: noon.UnixMilli(), Text: "Now it is pending (Paused): Policy workers is paused."},
+	}
+	if diff := cmp.Diff(want, doc.Details["worker-1"].Story); diff != "" {
+		t.Errorf("the story (-want +got):\n%s", diff)
 	}
 }
 
@@ -116,38 +139,133 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 
 func TestARowSaysWhereItsNodeIs(t *testing.T) {
 	t.Parallel()
-	done := metav1.NewMicroTime(noon.Add(-time.Minute))
-	old := metav1.NewMicroTime(noon.Add(-48 * time.Hour))
+	done, at := after(-time.Minute), noon.Add(-time.Minute).UnixMilli()
+	phase := func(phase v1alpha1.Phase, reason string) func(*v1alpha1.NodeReboot) {
+		return func(r *v1alpha1.NodeReboot) { r.Status.Phase, r.Status.Reason = phase, reason }
+	}
+	attempt := func(phase v1alpha1.Phase, a v1alpha1.Attempt) func(*v1alpha1.NodeReboot) {
+		return func(r *v1alpha1.NodeReboot) { r.Status.Phase, r.Status.Attempt = phase, &a }
+	}
+	drained := func(phase v1alpha1.Phase, drain *v1alpha1.DrainProgress) func(*v1alpha1.NodeReboot) {
+		return func(r *v1alpha1.NodeReboot) {
+			r.Status.Phase, r.Status.Report = phase, &v1alpha1.HelperReport{Drain: drain}
+		}
+	}
+	ended := func(phase v1alpha1.Phase, when *metav1.MicroTime, reason, message string) func(*v1alpha1.NodeReboot) {
+		return func(r *v1alpha1.NodeReboot) {
+			r.Status.Phase, r.Status.CompletionTime, r.Status.OutcomeReason, r.Status.OutcomeMessage = phase, when, reason, message
+			r.Status.UntilTime = done
+		}
+	}
+	read := func(status string) func(*v1alpha1.NodeReboot) {
+		return func(r *v1alpha1.NodeReboot) {
+			if err := json.Unmarshal([]byte(`{"metadata":{"name":"worker-1"},"spec":{"nodeName":"worker-1"},"status":`+status+`}`), r); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		change func(*v1alpha1.NodeReboot)
 		want   Row
 	}{
-		"one that nobody looked at": {func(r *v1alpha1.NodeReboot) { r.Status.Phase = "" }, Row{State: "Waiting", Open: true}},
-		"one that drains":           {func(r *v1alpha1.NodeReboot) { r.Status.Phase, r.Status.Reason = "Draining", "Draining" }, Row{State: "Draining", Reason: "Draining", Open: true}},
-		"a drain that is refused":   {func(r *v1alpha1.NodeReboot) { r.Status.Phase, r.Status.Reason = "Draining", "EvictionRefused" }, Row{State: "Draining", Reason: "EvictionRefused", Open: true, Warn: true}},
-		"one that is rolled back": {func(r *v1alpha1.NodeReboot) {
-			r.Status.Phase, r.Status.Attempt = "Draining", &v1alpha1.Attempt{RolledBackTime: &done}
-		}, Row{State: "RolledBack", Open: true}},
-		"one that is proved": {func(r *v1alpha1.NodeReboot) {
-			r.Status.Phase, r.Status.CompletionTime, r.Status.OutcomeReason = "Succeeded", &done, "Proved"
-		}, Row{State: "Proved", Reason: "Proved", Ended: done.UnixMilli()}},
-		"one that failed": {func(r *v1alpha1.NodeReboot) {
-			r.Status.Phase, r.Status.CompletionTime, r.Status.OutcomeReason = "Failed", &done, "NodeNotBack"
-		}, Row{State: "Failed", Reason: "NodeNotBack", Ended: done.UnixMilli(), Warn: true}},
-		"one that was proved before": {func(r *v1alpha1.NodeReboot) { r.Status.Phase, r.Status.CompletionTime = "Succeeded", &old }, Row{State: "Idle"}},
-		"one of a newer version":     {func(r *v1alpha1.NodeReboot) { r.Status.Phase = "Hibernating" }, Row{State: "Unknown", Open: true}},
-		"one that cannot be read":    {func(r *v1alpha1.NodeReboot) { r.Abridged = true }, Row{State: "Unknown", Open: true}},
+		"one that nobody looked at": {phase("", ""), Row{State: "Waiting", Open: true}},
+		"one that waits":            {phase("Pending", "Paused"), Row{State: "Waiting", Reason: "Paused", Open: true}},
+		"one that says why": {func(r *v1alpha1.NodeReboot) { r.Status.Message, r.Status.UntilTime = "It waits.", done },
+			Row{State: "Waiting", Message: "It waits.", Until: at, Open: true}},
+		"one that is stalled": {func(r *v1alpha1.NodeReboot) {
+			r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue}}
+		}, Row{State: "Waiting", Open: true, Warn: true}},
+		"one that drains":             {phase("Draining", "Draining"), Row{State: "Draining", Reason: "Draining", Open: true}},
+		"a drain that is refused":     {phase("Draining", "EvictionRefused"), Row{State: "Draining", Reason: "EvictionRefused", Open: true, Warn: true}},
+		"a drain that is stuck":       {phase("Draining", "DrainStuck"), Row{State: "Draining", Reason: "DrainStuck", Open: true, Warn: true}},
+		"a drain with pods left":      {drained("Draining", &v1alpha1.DrainProgress{Remaining: 3}), Row{State: "Draining", Open: true, PodsLeft: 3}},
+		"a drain without a report":    {drained("Draining", nil), Row{State: "Draining", Open: true}},
+		"one that reboots":            {phase("Rebooting", "EvictionRefused"), Row{State: "Rebooting", Reason: "EvictionRefused", Open: true}},
+		"one that reboots with pods":  {drained("Rebooting", &v1alpha1.DrainProgress{Remaining: 3}), Row{State: "Rebooting", Open: true}},
+		"one that recovers":           {phase("Recovering", ""), Row{State: "Recovering", Open: true}},
+		"one that is rolled back":     {attempt("Draining", v1alpha1.Attempt{RolledBackTime: done}), Row{State: "RolledBack", Open: true}},
+		"one that was rolled back":    {attempt("Pending", v1alpha1.Attempt{RolledBackTime: done, EndedTime: done}), Row{State: "Waiting", Open: true}},
+		"one that is not rolled back": {attempt("Draining", v1alpha1.Attempt{}), Row{State: "Draining", Open: true}},
+		"one that fails":              {phase("Failed", ""), Row{State: "Failed", Open: true, Warn: true}},
+		"one that is proved": {ended("Succeeded", done, "Proved", "It was proved."),
+			Row{State: "Proved", Reason: "Proved", Message: "It was proved.", Ended: at}},
+		"one that failed":       {ended("Failed", done, "NodeNotBack", ""), Row{State: "Failed", Reason: "NodeNotBack", Ended: at, Warn: true}},
+		"one that is cancelled": {ended("Cancelled", done, "", ""), Row{State: "Cancelled", Ended: at}},
+		"one that says no outcome": {func(r *v1alpha1.NodeReboot) {
+			r.Status.Phase, r.Status.CompletionTime, r.Status.Reason, r.Status.Message = "Cancelled", done, "NotNeeded", "Nobody asks."
+		}, Row{State: "Cancelled", Reason: "NotNeeded", Message: "Nobody asks.", Ended: at}},
+		"one that was proved before": {ended("Succeeded", after(-48*time.Hour), "Proved", ""), Row{State: "Idle"}},
+		"one that ended when the page begins": {ended("Succeeded", after(-time.Hour), "", ""),
+			Row{State: "Proved", Ended: noon.Add(-time.Hour).UnixMilli()}},
+		"one of a newer version":                   {phase("Hibernating", ""), Row{State: "Unknown", Open: true}},
+		"one that cannot be read":                  {read(`{"phase":"Draining","attempt":{"number":"many"}}`), Row{State: "Unknown", Open: true}},
+		"one with a condition that cannot be read": {read(`{"phase":"Draining","conditions":[7]}`), Row{State: "Draining", Open: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhasePending})
 			c.change(&in.Fleet.Reboots[0])
 			got := Build(in).Rows[0]
-			got = Row{State: got.State, Reason: got.Reason, Open: got.Open, Warn: got.Warn, Ended: got.Ended}
+			got = Row{
+				State: got.State, Reason: got.Reason, Message: got.Message, Open: got.Open, Warn: got.Warn, Ended: got.Ended, Until: got.Until,
+				PodsLeft: got.PodsLeft,
+			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("the row (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestACardCountsTheNodesOfItsPolicy(t *testing.T) {
+	t.Parallel()
+	fleet := &app.Fleet{Policies: []v1alpha1.RebootPolicy{
+		policy("p-10", func(p *v1alpha1.RebootPolicy) {
+			p.Status.Summary, p.Status.Nodes = "All is well.", 12
+			p.Status.Window = &v1alpha1.WindowStatus{State: "Open", NextClosingTime: ptr.To(metav1.NewTime(noon))}
+		}),
+		policy("p-2", func(p *v1alpha1.RebootPolicy) {
+			p.Spec.Nodes = ""
+			p.Status.Window = &v1alpha1.WindowStatus{State: "Frozen", Freeze: "release", NextOpeningTime: ptr.To(metav1.NewTime(noon))}
+		}),
+	}}
+	add := func(policy, state string, change func(*v1alpha1.NodeRebootStatus)) {
+		r := v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{NodeName: policy + state}}
+		r.Status.PolicyName, r.Status.Phase, r.Status.RequiredSince = policy, v1alpha1.Phase(state), after(-time.Minute)
+		if change != nil {
+			change(&r.Status)
+		}
+		fleet.Reboots = append(fleet.Reboots, r)
+	}
+	for _, state := range []string{"Pending", "Draining", "Rebooting", "Recovering"} {
+		add("p-2", state, nil)
+	}
+	for _, state := range []string{"Succeeded", "Failed", "Cancelled"} {
+		add("p-2", state, func(s *v1alpha1.NodeRebootStatus) { s.CompletionTime = after(-time.Second) })
+	}
+	add("p-2", "RolledBack", func(s *v1alpha1.NodeRebootStatus) { s.Attempt = &v1alpha1.Attempt{RolledBackTime: after(-time.Second)} })
+	add("p-10", "Pending", nil)
+	add("gone", "Pending", nil)
+	want := []Policy{
+		{Name: "p-2", Proved: 1, UnderWay: 4, Waiting: 1, Failed: 1, Window: "Frozen", Freeze: "release", Opens: noon.UnixMilli()},
+		{Name: "p-10", Summary: "All is well.", Nodes: 12, Waiting: 1, Window: "Open", Closes: noon.UnixMilli()},
+	}
+	if diff := cmp.Diff(want, pageOf(fleet, &forecast.Forecast{}).Policies); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestABarThatLastsHasNoEndAndOneThatIsOverHasOne(t *testing.T) {
+	t.Parallel()
+	in := inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhaseDraining})
+	in.Fleet.Reboots[0].Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: *after(-30 * time.Second)}
+	in.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon, time.UTC)
+	want := []Bar{
+		{Kind: "Waiting", From: noon.Add(-time.Minute).UnixMilli(), To: noon.Add(-30 * time.Second).UnixMilli()},
+		{Kind: "Draining", From: noon.Add(-30 * time.Second).UnixMilli()},
+	}
+	if diff := cmp.Diff(want, Build(in).Rows[0].Bars); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -196,15 +314,39 @@ func TestTheForecastIsInRowsAndCards(t *testing.T) {
 	}
 }
 
-func TestTheRebootThatHoldsASlotSaysWhereANodeIs(t *testing.T) {
+func TestWhatIsExpectedOfANodeIsInItsRow(t *testing.T) {
 	t.Parallel()
-	done := metav1.NewMicroTime(noon)
-	fleet := &app.Fleet{Reboots: []v1alpha1.NodeReboot{
-		{ObjectMeta: metav1.ObjectMeta{Name: "z-waits"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "worker-1"}},
-		{ObjectMeta: metav1.ObjectMeta{Name: "holds"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "worker-1"}, Status: v1alpha1.NodeRebootStatus{Attempt: &v1alpha1.Attempt{Number: 1}}},
-		{ObjectMeta: metav1.ObjectMeta{Name: "ended"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "worker-1"}, Status: v1alpha1.NodeRebootStatus{CompletionTime: &done}},
-	}}
-	if got := lastReboots(fleet)["worker-1"].Name; got != "holds" {
-		t.Errorf("it is %s", got)
+	at := noon.Add(time.Hour)
+	times := forecast.Times{P50: &at}
+	for name, c := range map[string]struct {
+		of     forecast.Node
+		change func(*v1alpha1.NodeReboot)
+		want   Row
+	}{
+		"it waits": {forecast.Node{Name: "worker-1", State: forecast.Waiting, Start: times, Back: times}, nil,
+			Row{Start: at.UnixMilli(), Back: at.UnixMilli(), Late: at.UnixMilli()}},
+		"it is under way": {forecast.Node{Name: "worker-1", State: forecast.UnderWay, Start: times, Back: times}, nil,
+			Row{Back: at.UnixMilli(), Late: at.UnixMilli()}},
+		"it is not known to start": {
+			forecast.Node{Name: "worker-1", State: forecast.Waiting, Obstacle: &forecast.Obstacle{Message: "It is paused."}}, nil,
+			Row{Obstacle: "It is paused."},
+		},
+		"it has rebooted in the meantime": {forecast.Node{Name: "worker-1", State: forecast.UnderWay, Start: times, Back: times},
+			func(r *v1alpha1.NodeReboot) { r.Status.CompletionTime = after(-time.Second) }, Row{}},
+		"another node": {forecast.Node{Name: "worker-2", State: forecast.Waiting, Start: times, Back: times}, nil, Row{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhasePending})
+			if c.change != nil {
+				c.change(&in.Fleet.Reboots[0])
+			}
+			in.Forecast = &forecast.Forecast{Nodes: []forecast.Node{c.of}}
+			got := Build(in).Rows[0]
+			got = Row{Start: got.Start, Back: got.Back, Late: got.Late, Obstacle: got.Obstacle}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

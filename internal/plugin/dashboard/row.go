@@ -63,7 +63,7 @@ func (r *Row) tell(reboot *v1alpha1.NodeReboot) {
 
 func stateOf(reboot *v1alpha1.NodeReboot) string {
 	status := &reboot.Status
-	if reboot.Abridged || len(reboot.Unreadable) > 0 {
+	if reboot.SetAside() {
 		return stateUnknown
 	}
 	if a := status.Attempt; a != nil && a.EndedTime == nil && a.RolledBackTime != nil {

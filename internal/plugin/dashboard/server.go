@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,8 +46,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	stop := context.AfterFunc(ctx, func() { _ = served.Close() })
-	defer stop()
+	context.AfterFunc(ctx, func() { _ = served.Close() })
 	if err := served.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -145,39 +145,32 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, revoked <-chan s
 			return
 		}
 		last = id
-		if !s.wait(r.Context(), w, revoked, changed, ticker) {
+		if !wait(r.Context(), revoked, changed, ticker) {
 			return
 		}
 	}
 }
 
-// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone or
-// no longer allowed.
-func (s *server) wait(ctx context.Context, w http.ResponseWriter, revoked, changed <-chan struct{}, ticker clock.Ticker) bool {
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-revoked:
-			return false
-		case <-changed:
-			return true
-		case <-ticker.C():
-			if !s.write(w, []byte(":\n\n")) {
-				return false
-			}
-		}
+// wait waits for a change, or until it is time to say that the server is there. It returns false when the page is gone or no longer
+// allowed.
+func wait(ctx context.Context, revoked, changed <-chan struct{}, ticker clock.Ticker) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-revoked:
+		return false
+	case <-changed:
+	case <-ticker.C():
 	}
+	return true
 }
 
+// send sends an event, or a comment that says that the server is there.
 func (s *server) send(w http.ResponseWriter, event []byte, id string) bool {
 	if event == nil {
 		return s.write(w, []byte(":\n\n"))
 	}
-	message := make([]byte, 0, len(event)+len(id)+16)
-	message = append(append(append(message, "id: "...), id...), "\ndata: "...)
-	message = append(append(message, event...), "\n\n"...)
-	return s.write(w, message)
+	return s.write(w, slices.Concat([]byte("id: "+id+"\ndata: "), event, []byte("\n\n")))
 }
 
 func (s *server) write(w http.ResponseWriter, message []byte) bool {

@@ -37,12 +37,10 @@ func (b *builder) draw(r *v1alpha1.NodeReboot) *drawing {
 		again := !ended.IsZero() && begin.After(ended) // the need was withdrawn after the attempt, and came back
 		if !again {
 			d.before(begin, attempt)
-			begin = ended
+			begin = ended // zero while the attempt lasts, and what has no beginning is not drawn
 		}
 		d.attempt(attempt)
-		if !ended.IsZero() {
-			d.span(Waiting, begin, moment(s.CompletionTime), 0, s.OutcomeReason, s.OutcomeMessage)
-		}
+		d.span(Waiting, begin, moment(s.CompletionTime), 0, s.OutcomeReason, s.OutcomeMessage)
 	}
 	d.outcome()
 	d.ofEarlierNode()
@@ -111,22 +109,20 @@ func (d *drawing) attempt(a *v1alpha1.Attempt) {
 // drain draws the time from the slot to the order to reboot, or to the end of the attempt.
 func (d *drawing) drain(a *v1alpha1.Attempt, granted, end time.Time) {
 	stuck, drained := moment(a.StuckTime), moment(a.DrainedTime)
-	if stuck.IsZero() || stuck.Before(granted) || !end.IsZero() && stuck.After(end) {
+	if stuck.Before(granted) || !end.IsZero() && stuck.After(end) {
 		d.span(Draining, granted, end, a.Number, "", "")
 		return
 	}
 	d.span(Draining, granted, stuck, a.Number, v1alpha1.ReasonDrainStuck, "")
 	free := first(drained, end)
 	d.span(Stuck, stuck, free, a.Number, a.Result, a.Message)
-	if !free.IsZero() && !free.Equal(end) {
-		d.span(Draining, free, end, a.Number, "", "")
-	}
+	d.span(Draining, free, end, a.Number, "", "")
 }
 
 // watched draws a span after the order to reboot, which may run out of time and be watched further on.
 func (d *drawing) watched(kind Kind, a *v1alpha1.Attempt, start, end time.Time) {
 	late := first(moment(a.StalledTime), moment(a.InterruptedTime))
-	if late.IsZero() || late.Before(start) || !end.IsZero() && !late.Before(end) {
+	if late.Before(start) || !end.IsZero() && !late.Before(end) {
 		d.span(kind, start, end, a.Number, d.result(a, end), d.message(a, end))
 		return
 	}
@@ -137,7 +133,7 @@ func (d *drawing) watched(kind Kind, a *v1alpha1.Attempt, start, end time.Time) 
 // rolledBack draws the wait for evicted pods after an attempt without a reboot.
 func (d *drawing) rolledBack(a *v1alpha1.Attempt, start, end time.Time) {
 	late := moment(a.StalledTime)
-	if late.IsZero() || late.Before(start) || !end.IsZero() {
+	if late.Before(start) || !end.IsZero() {
 		d.span(RolledBack, start, end, a.Number, a.Result, a.Message)
 		return
 	}
@@ -160,7 +156,8 @@ func (d *drawing) message(a *v1alpha1.Attempt, end time.Time) string {
 	return ""
 }
 
-// span adds a bar. One without an end is open, and says what the NodeReboot says now.
+// span adds a bar; nothing if its beginning is not recorded, or it takes no time. One without an end is open, and says what the NodeReboot
+// says now.
 func (d *drawing) span(kind Kind, start, end time.Time, number int32, result, note string) {
 	bar := Bar{Kind: kind, Start: start, End: end, Attempt: number, Result: result, Note: note}
 	if end.IsZero() {
@@ -209,7 +206,7 @@ func (d *drawing) outcome() {
 }
 
 func (d *drawing) mark(kind MarkKind, when time.Time, reason, note string) {
-	if when.IsZero() || !overlaps(when, when, d.From, d.To) {
+	if !overlaps(when, when, d.From, d.To) { // nor is a moment that is not recorded
 		return
 	}
 	d.marks = append(d.marks, Mark{Kind: kind, Time: when, Reboot: d.r.Name, UID: string(d.r.UID), Reason: reason, Note: note})

@@ -28,7 +28,6 @@ func Build(in *Input) *Chart {
 // builder has the input by name.
 type builder struct {
 	*Input
-	zone     *time.Location
 	nodes    map[string]*corev1.Node
 	policies map[string]*v1alpha1.RebootPolicy
 	reboots  map[string][]*v1alpha1.NodeReboot
@@ -40,12 +39,9 @@ type builder struct {
 
 func newBuilder(in *Input) *builder {
 	b := &builder{
-		Input: in, zone: in.Zone,
+		Input: in,
 		nodes: map[string]*corev1.Node{}, policies: map[string]*v1alpha1.RebootPolicy{}, reboots: map[string][]*v1alpha1.NodeReboot{},
 		expected: map[string][]*Expected{},
-	}
-	if b.zone == nil {
-		b.zone = time.UTC
 	}
 	for i := range in.Nodes {
 		b.nodes[in.Nodes[i].Name] = &in.Nodes[i]
@@ -96,9 +92,7 @@ func (b *builder) rows() []drawnRow {
 		names = append(names, name)
 	}
 	for name := range b.nodes {
-		if b.AllNodes || slices.Contains(b.OnlyNodes, name) {
-			names = append(names, name)
-		}
+		names = append(names, name)
 	}
 	slices.SortFunc(names, Natural)
 	var rows []drawnRow
@@ -240,7 +234,7 @@ func PolicyOf(r *v1alpha1.NodeReboot) string {
 
 // beginning of a NodeReboot: since when it is required, otherwise when it was created.
 func beginning(r *v1alpha1.NodeReboot) time.Time {
-	if since := r.Status.RequiredSince; since != nil && !since.IsZero() {
+	if since := r.Status.RequiredSince; !since.IsZero() {
 		return since.Time
 	}
 	return r.CreationTimestamp.Time

@@ -32,9 +32,6 @@ func eventEntries(events []eventsv1.Event) map[string][]Entry {
 			Time: eventTime(event), Warning: event.Type == corev1.EventTypeWarning, Event: true, reason: event.Reason,
 			Text: full(fmt.Sprintf("%s: %s%s", event.Reason, event.Note, repeated(event))),
 		}
-		if entry.Time.IsZero() {
-			continue
-		}
 		switch about := event.Regarding; about.Kind {
 		case "NodeReboot":
 			entry.Reboot = about.Name
@@ -112,7 +109,7 @@ func drains(events map[string][]Entry) map[string][]time.Time {
 	found := map[string][]time.Time{}
 	for _, entries := range events {
 		for i := range entries {
-			if e := &entries[i]; e.Reboot != "" && e.reason == v1alpha1.ReasonDraining {
+			if e := &entries[i]; e.reason == v1alpha1.ReasonDraining {
 				found[e.Reboot] = append(found[e.Reboot], e.Time)
 			}
 		}

@@ -140,6 +140,55 @@ func TestBarsAreWhatIsRecorded(t *testing.T) {
 		"an attempt without its beginning": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
 			a.GrantedTime = metav1.MicroTime{}
 		}), []string{"Waiting 0-100 open Why"}},
+		"an attempt without its beginning that ended": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.GrantedTime, a.BackTime, a.EndedTime, s.CompletionTime = metav1.MicroTime{}, micro(20), micro(30), micro(30)
+		}), []string{"Waiting 0-30"}},
+		"neither its need nor its beginning is recorded": {need(func(s *v1alpha1.NodeRebootStatus) {
+			s.RequiredSince, s.CompletionTime, s.Outcome = nil, micro(5), v1alpha1.OutcomeCancelled
+		}), []string{"Cancelled 5 "}},
+		"a need that begins now": {need(func(s *v1alpha1.NodeRebootStatus) { s.RequiredSince = micro(100) }),
+			[]string{"Waiting 100-100 open Why"}},
+		"a need without a time": {need(func(s *v1alpha1.NodeRebootStatus) { s.RequiredSince, s.CompletionTime = &metav1.MicroTime{}, micro(5) }), nil},
+		"it is approved": {need(func(s *v1alpha1.NodeRebootStatus) { s.ApprovedTime = micro(3) }),
+			[]string{"Waiting 0-100 open Why", "Approved 3 "}},
+		"more attempts were made than are known to have failed": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.Number = 3
+			s.Failures = &v1alpha1.Failures{Count: 1, LastTime: *micro(6), LastReason: "DrainTimedOut"}
+		}), []string{"Earlier 0-10", "Draining 10-100 open Why", "Failed 6 DrainTimedOut"}},
+		"the failure is of the attempt that is recorded": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.Number, a.RolledBackTime = 2, micro(12)
+			s.Failures = &v1alpha1.Failures{Count: 1, LastTime: *micro(12), LastReason: "DrainTimedOut"}
+		}), []string{"Earlier 0-10", "Draining 10-12", "RolledBack 12-100 open Why", "Failed 12 DrainTimedOut"}},
+		"an attempt was interrupted before the order to reboot": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.InterruptedTime, a.RolledBackTime = micro(12), micro(14)
+		}), []string{"Waiting 0-10", "Draining 10-14", "RolledBack 14-100 open Why"}},
+		"a drain was stuck in an earlier attempt": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) { a.StuckTime = micro(5) }),
+			[]string{"Waiting 0-10", "Draining 10-100 open Why"}},
+		"a drain was stuck after the order to reboot": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.StuckTime, a.RebootOrderedTime = micro(20), micro(15)
+		}), []string{"Waiting 0-10", "Draining 10-15", "Rebooting 15-100 open Why"}},
+		"a stuck drain is over, and the node not ordered to reboot": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.StuckTime, a.DrainedTime = micro(12), micro(20)
+		}), []string{"Waiting 0-10", "Draining 10-12 DrainStuck", "Stuck 12-20", "Draining 20-100 open Why"}},
+		"a stuck drain is over when the node is ordered to reboot": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.StuckTime, a.DrainedTime, a.RebootOrderedTime = micro(12), micro(20), micro(20)
+		}), []string{"Waiting 0-10", "Draining 10-12 DrainStuck", "Stuck 12-20", "Rebooting 20-100 open Why"}},
+		"evicted pods do not come back": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.RolledBackTime, a.StalledTime, a.Result = micro(14), micro(20), "Paused"
+		}), []string{"Waiting 0-10", "Draining 10-14", "RolledBack 14-20 Paused", "Stalled 20-100 open Why"}},
+		"evicted pods came back late": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.RolledBackTime, a.StalledTime, a.EndedTime, a.Result = micro(14), micro(20), micro(30), "Paused"
+		}), []string{"Waiting 0-10", "Draining 10-14", "RolledBack 14-30 Paused", "Waiting 30-100 open Why"}},
+		"an attempt ran out of time, and was rolled back": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.StalledTime, a.RolledBackTime = micro(12), micro(14)
+		}), []string{"Waiting 0-10", "Draining 10-14", "RolledBack 14-100 open Why"}},
+		"it failed for good": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.RebootOrderedTime, a.EndedTime, s.CompletionTime = micro(12), micro(30), micro(30)
+			s.Outcome, s.OutcomeReason, a.Result = v1alpha1.OutcomeFailed, "NodeNotBack", "NodeNotBack"
+			s.Failures = &v1alpha1.Failures{Count: 1, LastTime: *micro(30), LastReason: "NodeNotBack"}
+		}), []string{"Waiting 0-10", "Draining 10-12", "Rebooting 12-30 NodeNotBack", "Failed 30 NodeNotBack"}},
+		"an outcome of a newer version": {need(func(s *v1alpha1.NodeRebootStatus) { s.CompletionTime, s.Outcome = micro(5), "Hibernated" }),
+			[]string{"Waiting 0-5"}},
 		"it ended before the time of the chart": {need(func(s *v1alpha1.NodeRebootStatus) {
 			s.RequiredSince, s.CompletionTime = micro(-90), micro(-80)
 		}), nil},
@@ -178,7 +227,8 @@ func TestAnUnreadableNodeRebootIsShownAsSuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var nameless v1alpha1.NodeReboot
-	if err := json.Unmarshal([]byte(`{"metadata":{"name":"n-3"},"spec":{"nodeName":7}}`), &nameless); err != nil {
+	text = `{"metadata":{"name":"n-3","creationTimestamp":"2026-03-02T12:05:00Z"},"spec":{"nodeName":7}}`
+	if err := json.Unmarshal([]byte(text), &nameless); err != nil {
 		t.Fatal(err)
 	}
 	chart := build(func(in *history.Input) { in.Stories = true }, broken, nameless)
@@ -212,6 +262,13 @@ func TestANodeThatIsGoneAndANameThatIsUsedAgainAreSaid(t *testing.T) {
 	}
 	if row := chart.Lanes[0].Rows[0]; !row.Gone || row.Node != "gone" {
 		t.Errorf("the row is %+v", row)
+	}
+	if note := build(nil, need(nil)).Lanes[0].Rows[0].Bars[0].Note; note != "Because." {
+		t.Errorf("without the UID of a Node, the note is %q", note)
+	}
+	ended := need(func(s *v1alpha1.NodeRebootStatus) { s.NodeUID, s.CompletionTime = "another", micro(5) })
+	if note := build(nil, ended).Lanes[0].Rows[0].Bars[0].Note; note != "It is about an earlier Node of this name." {
+		t.Errorf("without another note, it is %q", note)
 	}
 	if row := chart.Lanes[1].Rows[0]; row.Gone || !strings.HasSuffix(row.Bars[0].Note, "It is about an earlier Node of this name.") {
 		t.Errorf("the row is %+v", row)
@@ -274,6 +331,95 @@ func TestEventsOfSomeAttemptsDoNotTellWhenTheFirstBegan(t *testing.T) {
 	}
 }
 
+// drain is the Event of the operator about the drain of a NodeReboot.
+func drain(reboot string, at time.Time) eventsv1.Event {
+	return eventsv1.Event{
+		EventTime: metav1.NewMicroTime(at), Regarding: corev1.ObjectReference{Kind: "Node", Name: "n"}, Reason: "Draining",
+		Note: "NodeReboot " + reboot + ": It is drained.",
+	}
+}
+
+func TestOnlyEventsOfEarlierAttemptsTellWhenTheyBegan(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		number int32
+		events []eventsv1.Event
+		want   []string
+	}{
+		"the first of one":            {2, []eventsv1.Event{drain("n-1", at(4))}, []string{"Waiting 0-4", "Earlier 4-10"}},
+		"the first of two":            {3, []eventsv1.Event{drain("n-1", at(6)), drain("n-1", at(4))}, []string{"Waiting 0-4", "Earlier 4-10"}},
+		"one of another NodeReboot":   {2, []eventsv1.Event{drain("n-2", at(4))}, []string{"Earlier 0-10"}},
+		"one before the need":         {2, []eventsv1.Event{drain("n-1", at(-5))}, []string{"Earlier 0-10"}},
+		"the drain that is under way": {2, []eventsv1.Event{drain("n-1", at(10).Add(3*time.Second))}, []string{"Earlier 0-10"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chart := build(func(in *history.Input) { in.Events = test.events },
+				attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) { a.Number = test.number }))
+			if diff := cmp.Diff(append(slices.Clip(test.want), "Draining 10-100 open Why"), describe(&chart.Lanes[0].Rows[0])); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAnEventIsToldUnlessItIsRecordedOrOfNoInterest(t *testing.T) {
+	t.Parallel()
+	event := func(change func(*eventsv1.Event)) eventsv1.Event {
+		e := eventsv1.Event{
+			EventTime: *micro(50), Regarding: corev1.ObjectReference{Kind: "Node", Name: "n"}, Type: corev1.EventTypeNormal,
+			Reason: "NodeNotReady", Note: "Not ready",
+		}
+		change(&e)
+		return e
+	}
+	for name, test := range map[string]struct {
+		change func(*eventsv1.Event)
+		want   []string
+	}{
+		"of the kubelet":      {func(*eventsv1.Event) {}, []string{"50m0s NodeNotReady: Not ready."}},
+		"of no interest":      {func(e *eventsv1.Event) { e.Reason = "NodeHasSufficientMemory" }, nil},
+		"a warning":           {func(e *eventsv1.Event) { e.Reason, e.Type = "Odd", corev1.EventTypeWarning }, []string{"50m0s Odd: Not ready."}},
+		"seen twice":          {func(e *eventsv1.Event) { e.DeprecatedCount = 2 }, []string{"50m0s NodeNotReady: Not ready (2 times)."}},
+		"seen once":           {func(e *eventsv1.Event) { e.DeprecatedCount = 1 }, []string{"50m0s NodeNotReady: Not ready."}},
+		"before the chart":    {func(e *eventsv1.Event) { e.EventTime = *micro(-61) }, nil},
+		"after the chart":     {func(e *eventsv1.Event) { e.EventTime = *micro(101) }, nil},
+		"not of the operator": {func(e *eventsv1.Event) { e.Note = "NodeReboot is a nice word" }, []string{"50m0s NodeNotReady: NodeReboot is a nice word."}},
+		"with its first time": {func(e *eventsv1.Event) {
+			e.EventTime, e.DeprecatedFirstTimestamp, e.DeprecatedLastTimestamp = metav1.MicroTime{}, metav1.NewTime(at(51)), metav1.NewTime(at(52))
+		}, []string{"51m0s NodeNotReady: Not ready."}},
+		"with its last time": {func(e *eventsv1.Event) {
+			e.EventTime, e.DeprecatedLastTimestamp, e.CreationTimestamp = metav1.MicroTime{}, metav1.NewTime(at(52)), metav1.NewTime(at(53))
+		}, []string{"52m0s NodeNotReady: Not ready."}},
+		"with the time of its object": {func(e *eventsv1.Event) { e.EventTime, e.CreationTimestamp = metav1.MicroTime{}, metav1.NewTime(at(53)) },
+			[]string{"53m0s NodeNotReady: Not ready."}},
+		"without a time": {func(e *eventsv1.Event) { e.EventTime = metav1.MicroTime{} }, nil},
+		"recorded, five seconds later": {func(e *eventsv1.Event) {
+			*e = drain("n-1", at(10).Add(5*time.Second))
+		}, nil},
+		"recorded, six seconds later": {func(e *eventsv1.Event) { *e = drain("n-1", at(10).Add(6*time.Second)) }, []string{"10m6s Draining: It is drained."}},
+		"of another NodeReboot":       {func(e *eventsv1.Event) { *e = drain("n-2", at(10)) }, []string{"10m0s Draining: It is drained."}},
+		"without a reason": {func(e *eventsv1.Event) {
+			e.EventTime, e.Reason, e.Regarding = *micro(0), "", corev1.ObjectReference{Kind: "NodeReboot", Name: "n-1"}
+		}, []string{"0s : Not ready."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chart := build(func(in *history.Input) { in.Stories, in.Events = true, []eventsv1.Event{event(test.change)} },
+				attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) { a.DrainOrderedTime = micro(10) }))
+			var got []string
+			for _, e := range chart.Lanes[0].Rows[0].Story {
+				if e.Event {
+					got = append(got, fmt.Sprintf("%s %s", e.Time.Sub(start), e.Text))
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestARolloutIsSummedUp(t *testing.T) {
 	t.Parallel()
 	rollout := recorded.End(t)
@@ -303,18 +449,24 @@ func TestARolloutIsSummedUp(t *testing.T) {
 
 func TestNodesAndPoliciesAreChosen(t *testing.T) {
 	t.Parallel()
-	mine, other := need(nil), need(nil)
+	mine, other, third := need(nil), need(nil), need(nil)
 	other.Spec.NodeName, other.Name, other.Status.PolicyName = "m", "m-1", "q"
+	third.Spec.NodeName, third.Name, third.Status.PolicyName = "z", "z-1", "r"
+	old := need(func(s *v1alpha1.NodeRebootStatus) { s.RequiredSince, s.CompletionTime = micro(-90), micro(-80) })
+	old.Spec.NodeName = "gone"
 	for name, test := range map[string]struct {
 		change func(*history.Input)
 		want   []string
 	}{
-		"all":                      {nil, []string{"m", "n"}},
-		"a policy":                 {func(in *history.Input) { in.OnlyPolicies = []string{"q"} }, []string{"m"}},
-		"a node":                   {func(in *history.Input) { in.OnlyNodes = []string{"n"} }, []string{"n"}},
-		"a node without a reboot":  {func(in *history.Input) { in.OnlyNodes = []string{"idle"} }, []string{"idle"}},
-		"a node and a policy":      {func(in *history.Input) { in.OnlyNodes, in.OnlyPolicies = []string{"n"}, []string{"q"} }, []string{"m", "n"}},
-		"every node":               {func(in *history.Input) { in.AllNodes = true }, []string{"idle", "m", "n"}},
+		"all":                     {nil, []string{"m", "n", "z"}},
+		"a policy":                {func(in *history.Input) { in.OnlyPolicies = []string{"q"} }, []string{"m"}},
+		"a node":                  {func(in *history.Input) { in.OnlyNodes = []string{"n"} }, []string{"n"}},
+		"a node without a reboot": {func(in *history.Input) { in.OnlyNodes = []string{"idle"} }, []string{"idle"}},
+		"a node and a policy":     {func(in *history.Input) { in.OnlyNodes, in.OnlyPolicies = []string{"n"}, []string{"q"} }, []string{"m", "n"}},
+		"every node":              {func(in *history.Input) { in.AllNodes = true }, []string{"idle", "m", "n", "z"}},
+		"every node of one policy and a node": {func(in *history.Input) {
+			in.AllNodes, in.OnlyNodes, in.OnlyPolicies = true, []string{"n"}, []string{"q"}
+		}, []string{"m", "n"}},
 		"every node of one policy": {func(in *history.Input) { in.AllNodes, in.OnlyPolicies = true, []string{"q"} }, []string{"m"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -324,7 +476,7 @@ func TestNodesAndPoliciesAreChosen(t *testing.T) {
 				if test.change != nil {
 					test.change(in)
 				}
-			}, mine, other)
+			}, mine, other, third, old)
 			var got []string
 			for _, lane := range chart.Lanes {
 				for i := range lane.Rows {
@@ -335,6 +487,149 @@ func TestNodesAndPoliciesAreChosen(t *testing.T) {
 				t.Errorf("nodes (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatIsExpectedOfOtherPoliciesIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*history.Input)
+		want   string
+	}{
+		"all":          {nil, "m n"},
+		"a policy":     {func(in *history.Input) { in.OnlyPolicies = []string{"p"} }, "n"},
+		"another node": {func(in *history.Input) { in.OnlyNodes = []string{"m"} }, "m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chart := build(func(in *history.Input) {
+				in.Forecast = []history.Expected{
+					{Node: "n", Policy: "p", Start: at(90), End: at(95)}, {Node: "m", Policy: "q", Start: at(90), End: at(95)},
+				}
+				if test.change != nil {
+					test.change(in)
+				}
+			})
+			var got []string
+			for i := range chart.Lanes[0].Rows {
+				if row := &chart.Lanes[0].Rows[i]; len(row.Bars) == 1 {
+					got = append(got, row.Node)
+				}
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("bars have %q", got)
+			}
+		})
+	}
+}
+
+func TestWhatEndedBeforeTheChartSaysNothingAboutANode(t *testing.T) {
+	t.Parallel()
+	chart := build(func(in *history.Input) { in.AllNodes = true }, need(func(s *v1alpha1.NodeRebootStatus) {
+		s.RequiredSince, s.CompletionTime, s.Zone = micro(-90), micro(-80), "z"
+	}))
+	if row := chart.Lanes[0].Rows[0]; row.Policy != "" || chart.Lanes[0].Zone != "" || chart.Policies != nil {
+		t.Errorf("the chart is %+v", chart)
+	}
+}
+
+func TestStoriesWindowsAndFreezesAreOnlyThereIfTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
+	frozen := v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
+	frozen.Spec.Schedule.Freezes = []v1alpha1.Freeze{{Name: "release", From: metav1.NewTime(at(10)), To: metav1.NewTime(at(20))}}
+	for _, asked := range []bool{true, false} {
+		chart := build(func(in *history.Input) {
+			in.Stories, in.NoShades, in.Policies = asked, !asked, []v1alpha1.RebootPolicy{frozen}
+			in.Events = []eventsv1.Event{drain("n-1", at(4))}
+		}, need(nil))
+		if got := len(chart.Lanes[0].Rows[0].Story) > 0; got != asked {
+			t.Errorf("asked for (%t), there is a story: %t", asked, got)
+		}
+		if got := len(chart.Shades) > 0; got != asked {
+			t.Errorf("asked for (%t), there is a shade: %t", asked, got)
+		}
+	}
+}
+
+func TestTheZoneOfANodeIsThatOfItsLabelOrOfItsLastReboot(t *testing.T) {
+	t.Parallel()
+	rack := v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
+	rack.Spec.Rollout.Zones.TopologyKey = "rack"
+	later := func(zone, attempted string) v1alpha1.NodeReboot {
+		r := attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			s.RequiredSince, s.Zone, a.Zone = micro(5), zone, attempted
+		})
+		r.Name = "n-2"
+		return r
+	}
+	for name, test := range map[string]struct {
+		labels   map[string]string
+		policies []v1alpha1.RebootPolicy
+		reboots  []v1alpha1.NodeReboot
+		want     string
+	}{
+		"its label":               {map[string]string{corev1.LabelTopologyZone: "a", "rack": "r"}, nil, []v1alpha1.NodeReboot{later("y", "z")}, "a"},
+		"the label of its policy": {map[string]string{corev1.LabelTopologyZone: "a", "rack": "r"}, []v1alpha1.RebootPolicy{rack}, []v1alpha1.NodeReboot{later("y", "z")}, "r"},
+		"the usual label": {map[string]string{corev1.LabelTopologyZone: "a"}, []v1alpha1.RebootPolicy{{ObjectMeta: metav1.ObjectMeta{Name: "p"}}},
+			[]v1alpha1.NodeReboot{later("y", "z")}, "a"},
+		"its attempt":          {nil, nil, []v1alpha1.NodeReboot{later("y", "z")}, "z"},
+		"its NodeReboot":       {nil, nil, []v1alpha1.NodeReboot{later("y", "")}, "y"},
+		"the last of two":      {nil, nil, []v1alpha1.NodeReboot{later("y", "z"), need(func(s *v1alpha1.NodeRebootStatus) { s.Zone = "x" })}, "z"},
+		"the one that has one": {nil, nil, []v1alpha1.NodeReboot{later("", ""), need(func(s *v1alpha1.NodeRebootStatus) { s.Zone = "x" })}, "x"},
+		"none":                 {nil, nil, []v1alpha1.NodeReboot{later("", "")}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chart := build(func(in *history.Input) { in.Nodes[0].Labels, in.Policies = test.labels, test.policies }, test.reboots...)
+			if got := chart.Lanes[0].Zone; got != test.want {
+				t.Errorf("it is %q, not %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestZonesAreInTheOrderOfTheFirstPolicyThatNamesThem(t *testing.T) {
+	t.Parallel()
+	chart := build(func(in *history.Input) {
+		in.Nodes, in.AllNodes = nil, true
+		for _, zone := range []string{"a", "b", "c", "e", "d", ""} {
+			labels := map[string]string{corev1.LabelTopologyZone: zone}
+			in.Nodes = append(in.Nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "in-" + zone, Labels: labels}})
+		}
+		for i := range 20 {
+			p := v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("p-%02d", i)}}
+			p.Spec.Rollout.Zones.Order = []string{"a", "b", "c"}
+			if i == 0 {
+				p.Spec.Rollout.Zones.Order = []string{"c", "b"}
+			}
+			in.Policies = append(in.Policies, p)
+		}
+	})
+	var got []string
+	for _, lane := range chart.Lanes {
+		got = append(got, lane.Zone)
+	}
+	if diff := cmp.Diff([]string{"c", "b", "a", "d", "e", ""}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestThePolicyOfANodeIsThatOfItsAttemptWhileThatLasts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		attempt *v1alpha1.Attempt
+		want    string
+	}{
+		"no attempt":                {nil, "owner"},
+		"one that lasts":            {&v1alpha1.Attempt{PolicyName: "granted"}, "granted"},
+		"one that has ended":        {&v1alpha1.Attempt{PolicyName: "granted", EndedTime: micro(5)}, "owner"},
+		"one that names no policy":  {&v1alpha1.Attempt{}, "owner"},
+		"one that ended without it": {&v1alpha1.Attempt{EndedTime: micro(5)}, "owner"},
+	} {
+		r := need(func(s *v1alpha1.NodeRebootStatus) { s.PolicyName, s.Attempt = "owner", test.attempt })
+		if got := history.PolicyOf(&r); got != test.want {
+			t.Errorf("%s: it is %q", name, got)
+		}
 	}
 }
 
@@ -465,7 +760,7 @@ func TestFifteenThousandNodesMakeAChart(t *testing.T) {
 
 func TestNamesAreInTheOrderOfTheirNumbers(t *testing.T) {
 	t.Parallel()
-	want := []string{"", "a", "node-02", "node-2", "node-10", "node-10-a", "node-10a", "node-x", "ü1"}
+	want := []string{"", "2", "10", "a", "node", "node-02", "node-2", "node-10", "node-10-a", "node-10a", "node-x", "ü1"}
 	got := slices.Clone(want)
 	slices.Reverse(got)
 	slices.SortFunc(got, history.Natural)

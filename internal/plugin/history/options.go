@@ -21,7 +21,7 @@ type Input struct {
 
 	// From and To are the time that the chart is about; Now is when it is made.
 	From, To, Now time.Time
-	// Zone is the time zone of times in sentences; not set means UTC.
+	// Zone is the time zone of the person. A chart has no times in sentences; those who write it need the zone.
 	Zone *time.Location
 
 	// OnlyNodes and OnlyPolicies limit the chart to the nodes, and to the nodes of the policies, that they name; both empty means all. A node
