@@ -41,6 +41,8 @@ func Commands(a *app.App) []*cobra.Command {
 type options struct {
 	*app.App
 	selector string
+	// selects is the selector, read.
+	selects  labels.Selector
 	all      bool
 	policies []string
 	dryRun   string
@@ -95,7 +97,8 @@ func (o *options) checkValues(args []string, what string) error {
 	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, o.dryRun) {
 		return app.UsageError{Err: fmt.Errorf("--dry-run is %q; write none, client or server", o.dryRun)}
 	}
-	if _, err := labels.Parse(o.selector); err != nil {
+	var err error
+	if o.selects, err = labels.Parse(o.selector); err != nil {
 		return app.UsageError{Err: fmt.Errorf("--selector: %w", err)}
 	}
 	if err := checkNames(args, taken[what]); err != nil {

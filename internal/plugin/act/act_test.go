@@ -249,19 +249,22 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 		reboot("w1-a", "w1"), reboot("w2-a", "w2", other), reboot("w1-b", "w1", ended(v1alpha1.OutcomeFailed, "x", -5)),
 	}
 	for line, want := range map[string]string{
-		"cancel -l pool=blue -o name":   "nodereboot.reboot-operator.io/w1-a\n",
-		"cancel --policy other -o name": "nodereboot.reboot-operator.io/w2-a\n",
-		"cancel --all -o name":          "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
-		"cancel -l pool=green":          "Nothing to cancel.\n",
-		"approve --all -o name":         "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
-		"deny --all":                    "Nothing to deny.\n",
-		"skip -l pool=red -o name":      "node/w2\n",
-		"skip --policy other -o name":   "node/w1\nnode/w2\n", // The first of two policies by name owns all nodes.
-		"skip --policy workers":         "No nodes.\n",
-		"pause --all -o name":           "rebootpolicy.reboot-operator.io/other\nrebootpolicy.reboot-operator.io/workers\n",
-		"retry --all":                   "Nothing to try again.\n", // A person asked for what failed.
-		"now --all --reason x -o name":  "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
-		"unskip node/w1 w1 nodes/w1":    "Node w1 is not skipped: nothing to do.\n",
+		"cancel -l pool=blue -o name":          "nodereboot.reboot-operator.io/w1-a\n",
+		"cancel --policy other -o name":        "nodereboot.reboot-operator.io/w2-a\n",
+		"cancel --all -o name":                 "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
+		"cancel -l pool=green":                 "Nothing to cancel.\n",
+		"approve --all -o name":                "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
+		"deny --all":                           "Nothing to deny.\n",
+		"skip -l pool=red -o name":             "node/w2\n",
+		"skip --policy other -o name":          "node/w1\nnode/w2\n", // The first of two policies by name owns all nodes.
+		"skip --policy workers":                "No nodes.\n",
+		"pause --all -o name":                  "rebootpolicy.reboot-operator.io/other\nrebootpolicy.reboot-operator.io/workers\n",
+		"retry --all":                          "Nothing to try again.\n", // A person asked for what failed.
+		"now --all --reason x -o name":         "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
+		"unskip node/w1 w1 nodes/w1":           "Node w1 is not skipped: nothing to do.\n",
+		"cancel -l pool=blue --policy other":   "Nothing to cancel.\n",
+		"pause -l pool=green":                  "No policies.\n",
+		"now w1 w1 node/w1 --reason x -o name": "nodereboot.reboot-operator.io/w1-a\n",
 		"cancel w1 --dry-run=client": "NodeReboot w1-a of node w1 is cancelled (dry run).\n" +
 			"  Nothing was done to the node. Its taint goes unless something else requires a reboot.\n",
 		"approve w1 --dry-run -o=name":   "nodereboot.reboot-operator.io/w1-a\n",
@@ -282,7 +285,8 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 		"cancel", "cancel w1 --all", "cancel -l pool=blue --all", "cancel -l pool=!", "cancel w1 --dry-run=some", "now w1", "pause",
 		"cancel w1 -o svg", "cancel policy/workers", "approve rebootpolicy/w1", "deny pod/w1", "retry rbp/w1", "now nodereboot/w1-a --reason x",
 		"skip policy/w1", "pause node/workers", "cancel node/", "cancel --policy node/workers", "cancel pod.v1/w1",
-		"resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
+		"resume workers --mode Paused", "pause workers --policy other", "pause --policy other", "cancel w1 -l pool=blue",
+		"cancel w1 --policy other", "cancel --all --policy other", "now w1 --reason= ",
 	} {
 		if code, _, _ := run(cluster(t, objects...), line); code != app.ExitUsage {
 			t.Errorf("%s ended with %d", line, code)
@@ -298,10 +302,11 @@ func TestADryRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		"now w1 --reason x", "cancel w2", "approve w2", "deny w3", "pause workers", "skip w1", "retry w4", "now w2 --reason x --immediate",
+		"approve w5",
 	} {
 		terminal := cluster(t, node("w1"), node("w2"), node("w4"), policy("workers", requires),
 			reboot("w2-a", "w2"), reboot("w3-a", "w3", given("carol")),
-			reboot("w4-a", "w4", backingOff))
+			reboot("w4-a", "w4", backingOff), reboot("w5-a", "w5", requestedBy("bob"), expiredOf("")))
 		refuse := errors.New("written")
 		intercept(terminal, interceptor.Funcs{
 			Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
@@ -332,6 +337,7 @@ func TestTimesAreThoseOfWhoReads(t *testing.T) {
 	}{
 		"today": {micro(60), "until 22:00 JST."}, "tomorrow": {micro(24 * 60), "until Tue 21:00 JST."},
 		"far away": {micro(30 * 24 * 60), "until Wed Apr 1 2026 21:00 JST."}, "over": {micro(-1), ""},
+		"less than six days": {micro(6*24*60 - 1), "until Sun 20:59 JST."}, "six days": {micro(6 * 24 * 60), "until Sun Mar 8 2026 21:00 JST."},
 	} {
 		terminal := cluster(t, node("w1"), reboot("w1-a", "w1", func(r *v1alpha1.NodeReboot) { r.Status.UntilTime = test.until }))
 		terminal.Zone = time.FixedZone("JST", 9*60*60)

@@ -145,9 +145,9 @@ func expired(r *v1alpha1.NodeReboot) bool {
 	return approved(r) && said(r) && isOpen(r) && r.Status.Reason == v1alpha1.ReasonAwaitingApproval
 }
 
-// bySelf: it is approved, and the policy does not accept by whom.
+// bySelf: the policy does not accept by whom it is approved.
 func bySelf(r *v1alpha1.NodeReboot) bool {
-	return approved(r) && said(r) && r.Status.Reason == v1alpha1.ReasonSelfApproved
+	return said(r) && r.Status.Reason == v1alpha1.ReasonSelfApproved
 }
 
 // counts: the approval is given and accepted.
@@ -188,7 +188,7 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 	case refusesSelf(r, policy) && r.Spec.RequestedBy == "":
 		return refuse("it is not recorded who asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so no approval counts. "+
 			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, typed(r), r.Spec.NodeName)
-	case refusesSelf(r, policy) && s.user != "" && r.Spec.RequestedBy == s.user:
+	case refusesSelf(r, policy) && r.Spec.RequestedBy == s.user:
 		return refuse("you (%s) asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so your approval would not count. "+
 			"Ask someone else to type: kubectl reboots approve %s", s.user, policy.Name, typed(r))
 	}
@@ -263,7 +263,7 @@ func (c *consenting) withdrawExpired(ctx context.Context, args []string) (map[st
 	for i := range groups {
 		for _, r := range groups[i].reboots {
 			c.note(r)
-			if expired(r) && r.Spec.ApprovedBy == c.user && c.dryRun == dryRunNone {
+			if r.Spec.ApprovedBy == c.user && c.dryRun == dryRunNone {
 				names = append(names, r.Name)
 				withdrawn.answers = append(withdrawn.answers, withdrawn.edit(ctx, called(r), r, withdraw))
 			}

@@ -41,7 +41,7 @@ A node that did not come back in time is given up, which frees its slot for anot
 func (s *session) cancelAll(ctx context.Context, args []string) error {
 	var left []string
 	qualifies := func(r *v1alpha1.NodeReboot) bool {
-		if isOpen(r) && stalled(r) && !deleting(r) && !s.named(args) {
+		if stalled(r) && !deleting(r) && !s.named(args) {
 			left = append(left, r.Spec.NodeName)
 			return false
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -95,12 +94,8 @@ func (o *options) change(
 // chosenPolicies are those that were asked for; for a name that no policy has there is an answer instead.
 func (s *session) chosenPolicies(ctx context.Context, args []string) ([]v1alpha1.RebootPolicy, error) {
 	if !s.named(args) {
-		selector, err := labels.Parse(s.selector)
-		if err != nil {
-			return nil, app.UsageError{Err: err}
-		}
 		var policies v1alpha1.RebootPolicyList
-		if err := s.client.List(ctx, &policies, client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		if err := s.client.List(ctx, &policies, client.MatchingLabelsSelector{Selector: s.selects}); err != nil {
 			return nil, app.ReadError("RebootPolicies", err)
 		}
 		slices.SortFunc(policies.Items, func(a, b v1alpha1.RebootPolicy) int { return cmp.Compare(a.Name, b.Name) })

@@ -79,6 +79,11 @@ func TestWhoMayNotReadNodesWritesTheKindOfANodeReboot(t *testing.T) {
 	if code, out, errOut := run(terminal, "cancel master-2"); code != app.ExitFailed || out+errOut != want {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)
 	}
+	for _, name := range []string{"w9", "node/w9"} {
+		if code, out, errOut := run(terminal, "cancel "+name); code != app.ExitOK || !strings.HasPrefix(out, "Node w9 has no reboot") {
+			t.Errorf("%s: it ended with %d: %s%s", name, code, out, errOut)
+		}
+	}
 	if code, out, errOut := run(terminal, "cancel nodereboot/master-2"); code != app.ExitOK {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)
 	}

@@ -192,9 +192,6 @@ func request(node *corev1.Node, taken int, what asking, user string) *v1alpha1.N
 func requestName(node *corev1.Node, number int) string {
 	sum := sha256.Sum256([]byte(fmt.Sprintf("%s/%s/%d", node.UID, node.Status.NodeInfo.BootID, number)))
 	suffix := "-now-" + hex.EncodeToString(sum[:4])
-	name := node.Name
-	if most := validation.DNS1123SubdomainMaxLength - len(suffix); len(name) > most {
-		name = strings.TrimRight(name[:most], ".-")
-	}
-	return name + suffix
+	most := validation.DNS1123SubdomainMaxLength - len(suffix)
+	return strings.TrimRight(node.Name[:min(most, len(node.Name))], ".-") + suffix
 }

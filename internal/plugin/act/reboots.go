@@ -125,12 +125,8 @@ func (s *session) knowPolicies(ctx context.Context) error {
 
 // listNodes are the nodes that --selector selects, by name.
 func (s *session) listNodes(ctx context.Context) ([]corev1.Node, error) {
-	selector, err := labels.Parse(s.selector)
-	if err != nil {
-		return nil, app.UsageError{Err: err}
-	}
 	var nodes corev1.NodeList
-	if err := s.client.List(ctx, &nodes, client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	if err := s.client.List(ctx, &nodes, client.MatchingLabelsSelector{Selector: s.selects}); err != nil {
 		return nil, app.ReadError("Nodes", err)
 	}
 	slices.SortFunc(nodes.Items, func(a, b corev1.Node) int { return cmp.Compare(a.Name, b.Name) })

@@ -10,6 +10,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -122,7 +123,7 @@ func (s *session) edit(ctx context.Context, about string, object client.Object, 
 
 // carryOut writes a decision, provided that the object has not changed since.
 func (s *session) carryOut(ctx context.Context, object client.Object, d *decision) error {
-	if d.err != nil || d.patch == nil && !d.remove {
+	if d.patch == nil && !d.remove {
 		return nil
 	}
 	d.changed = true
@@ -163,27 +164,12 @@ func (s *session) create(ctx context.Context, object client.Object) error {
 
 // apply makes a merge patch of an object here, for a dry run.
 func apply(object client.Object, patch map[string]any) error {
-	if patch == nil {
-		return nil
-	}
-	text, err := json.Marshal(object)
+	all, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return err
 	}
-	var all map[string]any
-	if err := json.Unmarshal(text, &all); err != nil {
-		return err
-	}
-	if text, err = json.Marshal(withoutNulls(merge(all, patch))); err != nil {
-		return err
-	}
-	// What the patch removes must not stay in a field that is not decoded again.
-	fresh := reflect.New(reflect.TypeOf(object).Elem())
-	if err := json.Unmarshal(text, fresh.Interface()); err != nil {
-		return err
-	}
-	reflect.ValueOf(object).Elem().Set(fresh.Elem())
-	return nil
+	reflect.ValueOf(object).Elem().SetZero()
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(withoutNulls(merge(all, patch)), object)
 }
 
 // withoutNulls removes what a merge patch sets to null.

@@ -19,18 +19,12 @@ type world struct {
 	policies map[string]*v1alpha1.RebootPolicy
 }
 
+// see takes a change in. What is gone stays as it was last: that is what the manager said.
 func (w *world) see(change app.Change) {
 	for _, object := range change.Reset {
 		w.set(object)
 	}
-	if change.Set != nil {
-		w.set(change.Set)
-	}
-	if change.Gone != nil {
-		if gone, is := change.Gone.(*v1alpha1.NodeReboot); is {
-			delete(w.reboots, gone.Name)
-		}
-	}
+	w.set(change.Set)
 }
 
 func (w *world) set(object client.Object) {
@@ -65,17 +59,15 @@ func (w *world) another(node string, but []string) *v1alpha1.NodeReboot {
 func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	w := &world{reboots: map[string]*v1alpha1.NodeReboot{}, policies: map[string]*v1alpha1.RebootPolicy{}}
 	awaits := func(a *answer) bool { return a.err == nil && a.await != nil }
-	if patience <= 0 || !slices.ContainsFunc(s.answers, awaits) {
+	if !slices.ContainsFunc(s.answers, awaits) {
 		return w
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	read := map[client.ObjectList]bool{}
 	// Failures to find out are not reported: what was done was done.
 	_ = app.Follow(ctx, s.client, func(change app.Change) bool {
 		w.see(change)
-		read[change.List] = true
-		return len(read) == 2 && !slices.ContainsFunc(s.answers, func(a *answer) bool { return awaits(a) && !a.await(w) })
+		return !slices.ContainsFunc(s.answers, func(a *answer) bool { return awaits(a) && !a.await(w) })
 	}, &v1alpha1.NodeRebootList{}, &v1alpha1.RebootPolicyList{})
 	return w
 }

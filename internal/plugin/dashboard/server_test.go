@@ -154,7 +154,7 @@ func TestAStreamSendsWhatChangesAndThatItIsThere(t *testing.T) {
 		}
 		p.leave()
 		if ended, _ := p.over(); !ended {
-			t.Error("it goes on after the page is gone")
+			t.Error("it continues after the page is gone")
 		}
 	})
 }
@@ -196,13 +196,13 @@ func TestAStreamEndsWhenItsPageCannotBeWrittenTo(t *testing.T) {
 				defer cancel()
 				s.watch(ctx, first, "")
 				if ended, _ := first.over(); !ended {
-					t.Error("it goes on after the first message")
+					t.Error("it continues after the first message")
 				}
 				later := s.open(t, "")
 				fail(later)
 				time.Sleep(beat)
 				if ended, _ := later.over(); !ended {
-					t.Error("it goes on after a sign of life")
+					t.Error("it continues after a sign of life")
 				}
 				later.leave()
 			})

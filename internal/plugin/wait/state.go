@@ -92,9 +92,7 @@ func (w *world) see(change app.Change) {
 	for _, object := range change.Reset {
 		w.set(object)
 	}
-	if change.Set != nil {
-		w.set(change.Set)
-	}
+	w.set(change.Set)
 	switch gone := change.Gone.(type) {
 	case *v1alpha1.NodeReboot:
 		if now := w.reboots[gone.Name]; now != nil && now.UID == gone.UID {
@@ -249,7 +247,7 @@ func (w *world) deleted(r *v1alpha1.NodeReboot) bool {
 // succeeded for the same boot.
 func (w *world) replaced(r *v1alpha1.NodeReboot) bool {
 	for _, other := range w.byNode[r.Spec.NodeName] {
-		if other.UID == r.UID || deleting(other) {
+		if deleting(other) {
 			continue
 		}
 		sameBoot := other.Status.Before != nil && r.Status.Before != nil && other.Status.Before.BootID == r.Status.Before.BootID

@@ -158,22 +158,34 @@ func TestWaiting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			terminal := plugintest.New(t, 0, test.objects...)
-			terminal.Connect = func() (client.WithWatch, error) { return changing(t, terminal.Client, test.steps), nil }
-			line := append([]string{"wait"}, strings.Fields(test.line)...)
-			if !strings.Contains(test.line, "timeout") {
-				line = append(line, "--timeout=1m")
-			}
-			code, out, errOut := terminal.Run(plugin.Run, line...)
-			if code != test.code || !strings.Contains(errOut, test.errOut) || test.errOut == "" && errOut != "" {
-				t.Errorf("it ended with %d: %s%s", code, out, errOut)
-			}
-			for _, want := range test.out {
-				if !strings.Contains(out, "12:00:00  "+want) {
-					t.Errorf("%q is missing in\n%s", want, out)
-				}
-			}
+			waits(t, test.line, test.objects, test.steps, expected{test.code, test.out, test.errOut})
 		})
+	}
+}
+
+// expected is how a command has to end, what it says at some time, and what it says of failures.
+type expected struct {
+	code   int
+	out    []string
+	errOut string
+}
+
+func waits(t *testing.T, words string, objects []client.Object, steps []step, want expected) {
+	t.Helper()
+	terminal := plugintest.New(t, 0, objects...)
+	terminal.Connect = func() (client.WithWatch, error) { return changing(t, terminal.Client, steps), nil }
+	line := append([]string{"wait"}, strings.Fields(words)...)
+	if !strings.Contains(words, "timeout") {
+		line = append(line, "--timeout=1m")
+	}
+	code, out, errOut := terminal.Run(plugin.Run, line...)
+	if code != want.code || !strings.Contains(errOut, want.errOut) || want.errOut == "" && errOut != "" {
+		t.Errorf("it ended with %d: %s%s", code, out, errOut)
+	}
+	for _, one := range want.out {
+		if !strings.Contains(out, "12:00:00  "+one) {
+			t.Errorf("%q is missing in\n%s", one, out)
+		}
 	}
 }
 
