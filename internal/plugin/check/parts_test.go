@@ -156,7 +156,7 @@ func TestVersionsOfTheOperatorAreCompared(t *testing.T) {
 	}
 	const other = "WARN the plugin is v0.3.0, and the operator v0.4.0: use a plugin of the same version"
 	requireJudged(t, map[string]judged{
-		"all the same": {images("o/op:v0.3.0", "o/op:v0.3.0", "o/op:v0.3.0"), "versions",
+		"regardless": {images("o/op:v0.3.0", "o/op:v0.3.0", "o/op:v0.3.0"), "versions",
 			[]string{"OK manager and helpers run o/op:v0.3.0; the plugin is v0.3.0"}},
 		"a digest": {images("o/op:v0.4.0@sha256:12", "o/op:v0.4.0@sha256:12"), "versions", []string{other}},
 		"a port and no tag": {images("r:5000/op", "r:5000/op"), "versions", []string{"OK manager and helpers run r:5000/op; the plugin " +
