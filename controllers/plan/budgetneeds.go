@@ -27,8 +27,8 @@ func (p *planning) needsOf(r *rebootView) budgetNeeds {
 	return needs
 }
 
-// budgetsInUse are what the drains need that are under way, or begin in this plan. It is what was there when they began: what has left since
-// then is missing, so it counts once.
+// budgetsInUse are what the drains need that are under way, or begin in this plan. It is what was there when they began: what has left
+// since then is missing, so it counts once.
 func (p *planning) budgetsInUse() budgetNeeds {
 	used := budgetNeeds{}
 	for _, n := range p.limits.holders {
