@@ -459,7 +459,7 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 	want := map[model.WorkloadKey]model.Workload{
 		{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}:         {Ready: 1, Desired: 1},
 		{Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db"}:         {Ready: 2, Desired: 3, Stale: true},
-		{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "db"}: {Ready: 2, Desired: 3, Expected: 3},
+		{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "db"}: {Ready: 2, Desired: 3, Expected: 3, DisruptionsAtRest: 3},
 	}
 	if diff := cmp.Diff(want, s.Workloads); diff != "" {
 		t.Errorf("workloads (-want +got):\n%s", diff)
