@@ -1,6 +1,6 @@
 package plan
 
-import "sync"
+import "sync/atomic"
 
 // memory is where a plan makes its views. In a large cluster they would be most of its garbage, so plans use it in turn: nothing that a
 // plan leaves points there.
@@ -17,11 +17,15 @@ type memory struct {
 	keys        []waitingKey
 }
 
-var memories = sync.Pool{New: func() any { return new(memory) }}
+// spare is memory that no plan uses at the moment. All states that follow from one share it.
+type spare struct{ memory atomic.Pointer[memory] }
 
-// takeMemory for the views of so many nodes and NodeReboots.
-func takeMemory(nodes, reboots int) *memory {
-	m := memories.Get().(*memory) //nolint:forcetypeassert // the pool has nothing else
+// take memory for the views of so many nodes and NodeReboots: what is there, or more.
+func (s *spare) take(nodes, reboots int) *memory {
+	m := s.memory.Swap(nil)
+	if m == nil {
+		m = &memory{}
+	}
 	m.nodes, m.nodeOrder = sized(m.nodes, nodes)[:nodes], sized(m.nodeOrder, nodes)[:nodes]
 	m.reboots, m.pointers, m.line = sized(m.reboots, reboots)[:reboots], sized(m.pointers, reboots)[:reboots], sized(m.line, reboots)[:reboots]
 	m.lists, m.asked, m.most = sized(m.lists, m.most), 0, 0
@@ -51,8 +55,8 @@ func sized[T any](s []T, capacity int) []T {
 	return s[:0]
 }
 
-// release lets other plans use the memory. It keeps no object of the API alive.
-func (m *memory) release() {
+// release lets the next plan use the memory. It keeps no object of the API alive.
+func (s *spare) release(m *memory) {
 	clear(m.nodes)
 	clear(m.nodeOrder)
 	clear(m.reboots)
@@ -61,5 +65,5 @@ func (m *memory) release() {
 	clear(m.lists[:min(m.most, cap(m.lists))])
 	clear(m.keys)
 	m.keys = m.keys[:0]
-	memories.Put(m)
+	s.memory.Store(m)
 }

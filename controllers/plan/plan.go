@@ -27,7 +27,7 @@ func Next(state *State, snapshot *Snapshot, now time.Time) (*Plan, *State) {
 	p.admit()
 	p.giveBackGrants()
 	plan := p.plan()
-	p.memory.release()
+	p.state.spare.release(p.memory)
 	return plan, p.state
 }
 

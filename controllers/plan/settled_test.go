@@ -23,7 +23,7 @@ func wronglySettled(snapshot *Snapshot, now time.Time) (wrong []string, reboots,
 	p.advanceAttempts()
 	p.admit()
 	p.giveBackGrants()
-	defer p.memory.release()
+	defer p.state.spare.release(p.memory)
 	for _, r := range p.reboots {
 		if since := r.Status.RequiredSince; since != nil && !since.Time.Equal(r.required) || since == nil && !r.required.IsZero() {
 			wrong = append(wrong, fmt.Sprintf("NodeReboot %s is required since %s, not %s", r.Object.Name, since, r.required))

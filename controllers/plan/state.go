@@ -26,6 +26,8 @@ type State struct {
 	index   map[string]int
 	// strays are records of nodes that have NodeReboots and no Node, by name.
 	strays []*record
+	// spare is the memory that plans use in turn. It says nothing.
+	spare *spare
 }
 
 // understoodPolicies has each policy by its object.
@@ -100,7 +102,7 @@ type delta struct {
 // next is the state of a snapshot. Policies are those of the snapshot in the order of their precedence.
 func (s *State) next(snapshot *Snapshot, policies []*policyView, understood *understoodPolicies) *State {
 	if s == nil {
-		s = &State{}
+		s = &State{spare: &spare{}}
 	}
 	reading := readingOf(policies, snapshot.QuorumLabels)
 	read := s.reading.equal(reading)
@@ -110,7 +112,7 @@ func (s *State) next(snapshot *Snapshot, policies []*policyView, understood *und
 	}
 	next := &State{
 		nodes: slices.Clone(snapshot.Nodes), reboots: slices.Clone(snapshot.Reboots), reading: reading, index: s.index,
-		records: slices.Clone(s.records), strays: s.strays, understood: understood,
+		records: slices.Clone(s.records), strays: s.strays, understood: understood, spare: s.spare,
 	}
 	traits := newTraitReader(policies, snapshot.QuorumLabels)
 	if !read {

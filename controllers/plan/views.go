@@ -121,7 +121,7 @@ func (p *planning) addViews() {
 			total += len(record.active) + len(record.aside)
 		}
 	}
-	p.memory = takeMemory(len(p.state.records), total)
+	p.memory = p.state.spare.take(len(p.state.records), total)
 	maker := viewMaker{planning: p, holders: holders, reboots: p.memory.reboots[:0], pointers: p.memory.pointers[:0]}
 	p.views, p.nodeOrder, p.reboots = p.memory.nodes, p.memory.nodeOrder, p.memory.line[:0]
 	for i, record := range p.state.records {
