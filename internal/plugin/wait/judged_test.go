@@ -357,7 +357,7 @@ func TestEachTroubleIsSaidOnce(t *testing.T) {
 // An API server that no longer knows the place in the history is read again: what is gone then was deleted.
 func TestWhatIsGoneWhenItIsReadAgainIsNoticed(t *testing.T) {
 	t.Parallel()
-	anew := func(t *testing.T, c client.Client) {
+	madeAgain := func(t *testing.T, c client.Client) {
 		deleted(reboot("a"))(t, c)
 		created(reboot("a", on("w2"), uid("another")))(t, c)
 	}
@@ -368,7 +368,7 @@ func TestWhatIsGoneWhenItIsReadAgainIsNoticed(t *testing.T) {
 		want     string
 	}{
 		{"w1", deleted(reboot("a")), false, "NodeReboot a of node w1 is cancelled: it was deleted"},
-		{"w1", anew, false, "NodeReboot a of node w1 is cancelled: it was deleted"},
+		{"w1", madeAgain, false, "NodeReboot a of node w1 is cancelled: it was deleted"},
 		{"policy/workers", deleted(policy()), true, "RebootPolicy workers: it was deleted"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
