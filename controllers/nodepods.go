@@ -97,21 +97,28 @@ func (p *nodePods) Start(ctx context.Context, queue passQueue) error {
 // watch implements podWatcher.
 func (p *nodePods) watch(ctx context.Context, nodes []string) error {
 	for _, node := range nodes {
-		if !p.need(node) {
-			p.drop(node)
-			p.watches[node] = p.start(node)
-		}
+		p.open(node, true)
 	}
 	return p.waitForSync(ctx, nodes)
 }
 
-// need lets an existing watch continue, and reports whether there is one. A timer that cannot be stopped has ended it, or is about to.
-func (p *nodePods) need(node string) bool {
+// open starts the watch of a node if there is none that continues. What is read ahead is not needed, not even for a moment: its pods
+// would ask for a pass.
+func (p *nodePods) open(node string, needed bool) {
+	if p.prolong(node) {
+		p.watches[node].needed.Store(needed)
+		return
+	}
+	p.drop(node)
+	p.watches[node] = p.start(node, needed)
+}
+
+// prolong lets an existing watch continue, and reports whether there is one. A timer that cannot be stopped has ended it, or is about to.
+func (p *nodePods) prolong(node string) bool {
 	w := p.watches[node]
 	if w == nil {
 		return false
 	}
-	w.needed.Store(true)
 	if w.end != nil {
 		if !w.end.Stop() {
 			return false
@@ -137,10 +144,7 @@ func (p *nodePods) keep(nodes sets.Set[string]) {
 // ahead implements podWatcher: the watches linger from the beginning, until a plan needs them.
 func (p *nodePods) ahead(nodes []string) {
 	for _, node := range nodes {
-		if !p.need(node) {
-			p.drop(node)
-			p.watches[node] = p.start(node)
-		}
+		p.open(node, false)
 		p.linger(node)
 	}
 }
@@ -170,7 +174,7 @@ func (p *nodePods) drop(node string) {
 	p.unneeded = slices.DeleteFunc(p.unneeded, func(other string) bool { return other == node })
 }
 
-func (p *nodePods) start(node string) *nodePodWatch {
+func (p *nodePods) start(node string, needed bool) *nodePodWatch {
 	pods := p.client.Pods(metav1.NamespaceAll)
 	named := p.named
 	strip := func(pod *corev1.Pod) *corev1.Pod { return p.strip(pod, named) }
@@ -192,7 +196,7 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	}
 	ctx, stop := context.WithCancel(p.ctx)
 	w := &nodePodWatch{ctx: ctx, stop: stop}
-	w.needed.Store(true)
+	w.needed.Store(needed)
 	changed := func() {
 		// A watch that was stopped may still deliver what it had.
 		if ctx.Err() == nil && w.needed.Load() {

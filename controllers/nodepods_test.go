@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,7 +187,8 @@ func TestPodsThatAreReadAheadAreThereWhenTheyAreNeeded(t *testing.T) {
 	pod := newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" })
 	client := listedPods{fake.NewClientset(pod).CoreV1()}
 	p, clock := timedPods(t)
-	p.client, p.listPods = client, fatpods.Lister(client)
+	var asked atomic.Bool
+	p.client, p.listPods, p.changed = client, fatpods.Lister(client), func() { asked.Store(true) }
 	p.ahead([]string{"n1", "n2"})
 	first := p.watches["n1"]
 	await.True(t, "the pods are read", func() bool { _, known := p.list("n1"); return known })
@@ -197,12 +199,10 @@ func TestPodsThatAreReadAheadAreThereWhenTheyAreNeeded(t *testing.T) {
 	if second := p.watches["n2"]; first.ctx.Err() != nil || second.ctx.Err() == nil {
 		t.Errorf("ended: n1: %t, n2: %t", first.ctx.Err() != nil, second.ctx.Err() != nil)
 	}
-	asked := false
-	p.changed = func() { asked = true }
 	p.mustWatch(t, "n1")
 	pods, known := p.list("n1")
-	if p.watches["n1"] != first || !known || len(pods) != 1 || asked {
-		t.Errorf("read again: %t, %d pods, known: %t, asked for a pass: %t", p.watches["n1"] != first, len(pods), known, asked)
+	if p.watches["n1"] != first || !known || len(pods) != 1 || asked.Load() {
+		t.Errorf("read again: %t, %d pods, known: %t, asked for a pass: %t", p.watches["n1"] != first, len(pods), known, asked.Load())
 	}
 	p.keep(nil)
 	clock.Step(lingering)
