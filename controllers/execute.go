@@ -148,7 +148,7 @@ func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
 			return
 		}
 	}
-	node := w.snapshot.nodes[work.Node]
+	node := w.snapshot.node(work.Node)
 	reboots := make([]*v1alpha1.NodeReboot, len(work.Reboots))
 	for i := range work.Reboots {
 		reboots[i] = work.Reboots[i].Object
@@ -339,7 +339,7 @@ func (w *writing) policy(ctx context.Context, change *plan.PolicyChange) {
 
 // create makes a NodeReboot. One that is there already is what was wanted, and is seen in another pass.
 func (w *writing) create(ctx context.Context, reboot *v1alpha1.NodeReboot) {
-	t := target{key: model.WriteKey{Write: model.WriteCreate, Name: reboot.Name}, node: w.snapshot.nodes[reboot.Spec.NodeName]}
+	t := target{key: model.WriteKey{Write: model.WriteCreate, Name: reboot.Name}, node: w.snapshot.node(reboot.Spec.NodeName)}
 	err := w.client.Create(ctx, reboot.DeepCopy())
 	if err != nil {
 		err = fmt.Errorf("create NodeReboot %s: %w", reboot.Name, err)
@@ -354,6 +354,6 @@ func (w *writing) prune(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	if err = client.IgnoreNotFound(err); err != nil {
 		err = fmt.Errorf("delete NodeReboot %s: %w", reboot.Name, err)
 	}
-	t := target{key: model.WriteKey{Write: model.WriteDelete, Name: reboot.Name}, node: w.snapshot.nodes[reboot.Spec.NodeName], reboot: reboot}
+	t := target{key: model.WriteKey{Write: model.WriteDelete, Name: reboot.Name}, node: w.snapshot.node(reboot.Spec.NodeName), reboot: reboot}
 	w.made(ctx, t, err)
 }

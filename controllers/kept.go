@@ -27,7 +27,7 @@ type kept struct {
 	unfinished map[*v1alpha1.NodeReboot]bool
 	// views of Nodes by name.
 	views map[string]keptNode
-	// ownPods are the pods of helpers and managers, as they were listed last; nil if they were not.
+	// ownPods are the pods of helpers and managers, as they were read last; nil if some could not be read.
 	ownPods *operatorPods
 	// budgets by namespace, for the projection of pods.
 	budgets projection.KnownBudgets

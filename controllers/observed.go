@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,11 @@ type observed struct {
 	// mu guards all of it: the watch of Leases sees them before a pass does.
 	mu         sync.Mutex
 	conditions map[types.UID]seenConditions
-	helpers    map[types.UID]seen[bool]
-	leases     map[types.UID]seen[renewal]
+	// types of conditions that matter besides Ready.
+	types   []corev1.NodeConditionType
+	scratch []model.NodeCondition
+	helpers map[types.UID]seen[bool]
+	leases  map[types.UID]seen[renewal]
 	// told is what was reported of Leases.
 	told map[types.UID]seen[string]
 }
@@ -36,7 +40,7 @@ type seen[T comparable] struct {
 	since time.Time
 }
 
-// seenConditions are the conditions of a Node, and the object that they are of. A cache replaces an object that changes.
+// seenConditions are the conditions of a Node that matter, and the object that they are of. A cache replaces an object that changes.
 type seenConditions struct {
 	node       *corev1.Node
 	conditions []model.NodeCondition
@@ -64,7 +68,20 @@ func see[T comparable](all map[types.UID]seen[T], uid types.UID, state T, now ti
 	return now
 }
 
-// ofNode returns the conditions of a node.
+// lookFor names the types of conditions that matter besides Ready. One that did not matter before is seen for the first time.
+func (o *observed) lookFor(types []corev1.NodeConditionType) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if slices.Equal(o.types, types) {
+		return
+	}
+	o.types = types
+	for uid, known := range o.conditions {
+		o.conditions[uid] = seenConditions{nil, known.conditions}
+	}
+}
+
+// ofNode returns the conditions of a node that matter.
 func (o *observed) ofNode(node *corev1.Node) []model.NodeCondition {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -72,33 +89,27 @@ func (o *observed) ofNode(node *corev1.Node) []model.NodeCondition {
 	if known.node == node {
 		return known.conditions
 	}
-	last := known.conditions
-	if len(last) == len(node.Status.Conditions) && sameConditions(last, node.Status.Conditions) {
-		o.conditions[node.UID] = seenConditions{node, last}
-		return last
-	}
 	now := o.clock.Now()
-	conditions := make([]model.NodeCondition, len(node.Status.Conditions))
+	conditions := o.scratch[:0]
 	for i := range node.Status.Conditions {
 		c := &node.Status.Conditions[i]
-		conditions[i] = model.NodeCondition{Type: c.Type, Status: c.Status, Since: now, Transition: c.LastTransitionTime}
-		for j := range last {
-			if last[j].Type == c.Type && sameCondition(&last[j], c) {
-				conditions[i].Since = last[j].Since
+		if c.Type != corev1.NodeReady && !slices.Contains(o.types, c.Type) {
+			continue
+		}
+		condition := model.NodeCondition{Type: c.Type, Status: c.Status, Since: now, Transition: c.LastTransitionTime}
+		for j := range known.conditions {
+			if last := &known.conditions[j]; last.Type == c.Type && sameCondition(last, c) {
+				condition = *last
 			}
 		}
+		conditions = append(conditions, condition)
 	}
-	o.conditions[node.UID] = seenConditions{node, conditions}
-	return conditions
-}
-
-func sameConditions(last []model.NodeCondition, conditions []corev1.NodeCondition) bool {
-	for i := range conditions {
-		if last[i].Type != conditions[i].Type || !sameCondition(&last[i], &conditions[i]) {
-			return false
-		}
+	o.scratch = conditions
+	if !slices.Equal(conditions, known.conditions) {
+		known.conditions = slices.Clone(conditions)
 	}
-	return true
+	o.conditions[node.UID] = seenConditions{node, known.conditions}
+	return known.conditions
 }
 
 // sameCondition says that the status has not changed in the meantime, not even twice.

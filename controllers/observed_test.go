@@ -63,6 +63,7 @@ func TestAConditionIsTimedByWhenItsStatusWasSeenFirstWhateverTheClockOfItsHostSa
 func TestAConditionKeepsItsTimeWhenOthersComeAndGo(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(testNow)
 	o := newObserved(clock)
+	o.lookFor([]corev1.NodeConditionType{"KernelDeadlock"})
 	node := readyAt(corev1.ConditionTrue, testNow)
 	o.ofNode(node)
 	clock.SetTime(testNow.Add(time.Minute))
@@ -71,6 +72,37 @@ func TestAConditionKeepsItsTimeWhenOthersComeAndGo(t *testing.T) {
 	got := o.ofNode(node)
 	if !got[0].Since.Equal(testNow.Add(time.Minute)) || !got[1].Since.Equal(testNow) {
 		t.Errorf("since %s and %s", got[0].Since, got[1].Since)
+	}
+}
+
+// Thousands of nodes have a dozen conditions each.
+func TestOnlyConditionsThatMatterAreKept(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(testNow)
+	o := newObserved(clock)
+	node := readyAt(corev1.ConditionTrue, testNow)
+	for _, other := range []corev1.NodeConditionType{"KernelDeadlock", corev1.NodeDiskPressure} {
+		node.Status.Conditions = append(node.Status.Conditions, corev1.NodeCondition{Type: other, Status: corev1.ConditionTrue})
+	}
+	for i, step := range []struct {
+		types []corev1.NodeConditionType
+		// want is since how many minutes after the first look each type counts.
+		want map[corev1.NodeConditionType]int
+	}{
+		{nil, map[corev1.NodeConditionType]int{"Ready": 0}},
+		{[]corev1.NodeConditionType{"KernelDeadlock"}, map[corev1.NodeConditionType]int{"Ready": 0, "KernelDeadlock": 1}},
+		{[]corev1.NodeConditionType{"KernelDeadlock", "Missing"}, map[corev1.NodeConditionType]int{"Ready": 0, "KernelDeadlock": 1}},
+		{[]corev1.NodeConditionType{"DiskPressure"}, map[corev1.NodeConditionType]int{"Ready": 0, "DiskPressure": 3}},
+		{[]corev1.NodeConditionType{"KernelDeadlock"}, map[corev1.NodeConditionType]int{"Ready": 0, "KernelDeadlock": 4}},
+	} {
+		clock.SetTime(testNow.Add(time.Duration(i) * time.Minute))
+		o.lookFor(step.types)
+		got := map[corev1.NodeConditionType]int{}
+		for _, c := range o.ofNode(node) {
+			got[c.Type] = int(c.Since.Sub(testNow).Minutes())
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("while %v matter (-want +got):\n%s", step.types, diff)
+		}
 	}
 }
 

@@ -3,9 +3,14 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -13,34 +18,65 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
-// operatorPods are what a plan has to know of the operator's own pods. They are never changed.
+// operatorPods are what a plan has to know of the operator's own pods.
 type operatorPods struct {
-	// helpers are those of each node that has a helper pod. A pod that is being deleted does not count.
-	helpers map[string]projection.Helper
+	// helpers are those of each node that has a helper pod.
+	helpers map[string][]projection.HelperPod
 	// managers are those of the manager that have not ended and are not being deleted.
 	managers []model.ManagerPod
-	// version is how many events there had been before they were listed.
-	version uint64
 }
 
-// ownPods are those of the last pass unless one came, changed or went since. There is a helper on each node, and a client copies all of
-// them into a list.
+// ownPods are those of the last pass, but for those that came, changed or went since. There is a helper on each node, and a client copies
+// all that it lists.
 func (r *reader) ownPods(ctx context.Context) (*operatorPods, error) {
-	// What changes after this is in the next list, whether or not it is in this one.
-	version := r.interest.ownPods.Load()
-	if last := r.kept.ownPods; last != nil && last.version == version && version != 0 {
-		return last, nil
+	// What changes after this is read in the next pass, whether or not it is in this one.
+	changed, known := r.interest.ownPods.take()
+	last := r.kept.ownPods
+	r.kept.ownPods = nil // until all of it is read
+	if last == nil || !known {
+		helpers, err := r.listOwnPods(ctx, helperComponent)
+		if err != nil {
+			return nil, err
+		}
+		last, changed = &operatorPods{helpers: projection.Helpers(helpers)}, ownPodsChanged{managers: true}
 	}
-	helpers, err := r.listOwnPods(ctx, helperComponent)
-	if err != nil {
+	if changed.managers {
+		managers, err := r.listOwnPods(ctx, v1alpha1.ManagerComponent)
+		if err != nil {
+			return nil, err
+		}
+		last.managers = projection.ManagerPods(managers)
+	}
+	if err := r.readHelpers(ctx, last.helpers, changed.helpers); err != nil {
 		return nil, err
 	}
-	managers, err := r.listOwnPods(ctx, v1alpha1.ManagerComponent)
-	if err != nil {
-		return nil, err
+	r.kept.ownPods = last
+	return last, nil
+}
+
+// readHelpers brings single helpers up to date.
+func (r *reader) readHelpers(ctx context.Context, helpers map[string][]projection.HelperPod, changed sets.Set[place]) error {
+	names := sets.New[string]()
+	for was := range changed {
+		names.Insert(was.pod)
+		helpers[was.node] = slices.DeleteFunc(helpers[was.node], func(pod projection.HelperPod) bool { return pod.Name == was.pod })
+		if len(helpers[was.node]) == 0 {
+			delete(helpers, was.node)
+		}
 	}
-	r.kept.ownPods = &operatorPods{helpers: projection.Helpers(helpers), managers: projection.ManagerPods(managers), version: version}
-	return r.kept.ownPods, nil
+	for name := range names {
+		var pod corev1.Pod
+		if err := r.cache.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: name}, &pod); err != nil {
+			if apierrors.IsNotFound(err) {
+				continue
+			}
+			return fmt.Errorf("read the helper pod %s: %w", name, err)
+		}
+		if helper, counts := projection.HelperPodOf(&pod); counts {
+			helpers[pod.Spec.NodeName] = append(helpers[pod.Spec.NodeName], helper)
+		}
+	}
+	return nil
 }
 
 func (r *reader) listOwnPods(ctx context.Context, component string) ([]corev1.Pod, error) {
@@ -56,4 +92,49 @@ func (r *reader) listOwnPods(ctx context.Context, component string) ([]corev1.Po
 func managerChanged(before, after *corev1.Pod) bool {
 	return metadataChanged(before, after) || projection.Finished(before) != projection.Finished(after) ||
 		projection.PodReady(before) != projection.PodReady(after) || !equality.Semantic.DeepEqual(before.Spec, after.Spec)
+}
+
+// ownPodsChanged are the operator's own pods that came, changed or went.
+type ownPodsChanged struct {
+	helpers  sets.Set[place]
+	managers bool
+}
+
+// place is a pod on a node.
+type place struct{ pod, node string }
+
+// ownPodEvents collects what watches see of the operator's own pods from one pass to the next.
+type ownPodEvents struct {
+	mu sync.Mutex
+	// watched says that a watch notes what it sees.
+	watched bool
+	changed ownPodsChanged
+}
+
+func (e *ownPodEvents) watch() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.watched = true
+}
+
+// note that something happened to a pod.
+func (e *ownPodEvents) note(pod *corev1.Pod) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if projection.IsManager(pod) {
+		e.changed.managers = true
+		return
+	}
+	if e.changed.helpers == nil {
+		e.changed.helpers = sets.New[place]()
+	}
+	e.changed.helpers.Insert(place{pod: pod.Name, node: pod.Spec.NodeName})
+}
+
+// take returns what was noted since it was taken last, and whether that is all that happened.
+func (e *ownPodEvents) take() (changed ownPodsChanged, known bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	changed, e.changed = e.changed, ownPodsChanged{}
+	return changed, e.watched
 }

@@ -5,17 +5,19 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
-// podLister counts lists of pods.
+// podLister counts reads of pods.
 type podLister struct {
 	client.Reader
-	lists int
-	err   error
+	lists, gets int
+	err         error
 }
 
 func (l *podLister) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
@@ -26,6 +28,14 @@ func (l *podLister) List(ctx context.Context, list client.ObjectList, options ..
 	return l.Reader.List(ctx, list, options...)
 }
 
+func (l *podLister) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	l.gets++
+	if l.err != nil {
+		return l.err
+	}
+	return l.Reader.Get(ctx, key, object, options...)
+}
+
 // ownPod is the pod of a component on a node.
 func ownPod(name, node, component string, ready corev1.ConditionStatus) *corev1.Pod {
 	return newPod(name, labeled(componentLabel, component), func(p *corev1.Pod) {
@@ -34,73 +44,135 @@ func ownPod(name, node, component string, ready corev1.ConditionStatus) *corev1.
 	})
 }
 
-func TestOwnPodsAreListedOnlyAfterOneChanged(t *testing.T) {
+// ownPodsBed reads the operator's own pods, and has the events of their watch.
+type ownPodsBed struct {
+	*testing.T
+	world  *world
+	reader *reader
+	lister *podLister
+	events kindWatch
+}
+
+func newOwnPodsBed(t *testing.T, pods ...client.Object) *ownPodsBed {
+	t.Helper()
+	b := &ownPodsBed{T: t, world: newWorld(t, pods...)}
+	b.lister = &podLister{Reader: b.world}
+	b.reader = &reader{cache: b.lister, interest: &interest{}, namespace: testNamespace}
+	for _, watched := range watches(b.reader.interest, nil, nil) {
+		if watched.came(ownPod("any", "", helperComponent, corev1.ConditionFalse)) {
+			b.events = watched
+		}
+	}
+	return b
+}
+
+// read says how many lists and reads of single pods that takes.
+func (b *ownPodsBed) read(lists, gets int, why string) *operatorPods {
+	b.Helper()
+	b.lister.lists, b.lister.gets = 0, 0
+	pods, err := b.reader.ownPods(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if b.lister.lists != lists || b.lister.gets != gets {
+		b.Errorf("%s: %d lists and %d reads, want %d and %d", why, b.lister.lists, b.lister.gets, lists, gets)
+	}
+	all, err := b.reader.listOwnPods(b.Context(), helperComponent)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if diff := cmp.Diff(projection.Helpers(all), pods.helpers); diff != "" {
+		b.Errorf("%s: other helpers than a list would show (-list +got):\n%s", why, diff)
+	}
+	return pods
+}
+
+func (b *ownPodsBed) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestOwnPodsAreListedOnceAndReadAgainOneByOne(t *testing.T) {
 	helper := ownPod("h", "a", helperComponent, corev1.ConditionFalse)
-	w := newWorld(t, helper, ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue))
-	lister := &podLister{Reader: w}
-	r := &reader{cache: lister, interest: &interest{}, namespace: testNamespace}
-	var events kindWatch
-	for _, watched := range watches(r.interest, nil, nil) {
-		if watched.came(helper) {
-			events = watched
-		}
-	}
-	read := func(want int, why string) *operatorPods {
-		t.Helper()
-		lister.lists = 0
-		pods, err := r.ownPods(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if lister.lists != want {
-			t.Errorf("%s: there were %d lists, want %d", why, lister.lists, want)
-		}
-		return pods
-	}
-	if pods := read(2, "nothing is known"); len(pods.managers) != 1 || pods.helpers["a"].Ready {
+	b := newOwnPodsBed(t, helper, ownPod("o", "b", helperComponent, corev1.ConditionTrue), ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue))
+	if pods := b.read(2, 0, "nothing is known"); len(pods.managers) != 1 {
 		t.Errorf("they are %v", pods)
 	}
-	read(0, "nothing changed")
+	b.read(0, 0, "nothing changed")
 
 	ready := helper.DeepCopy()
 	ready.Status.Conditions[0].Status = corev1.ConditionTrue
-	if err := w.Status().Update(t.Context(), ready); err != nil {
-		t.Fatal(err)
-	}
-	if !events.changed(helper, ready) {
+	b.must(b.world.Status().Update(t.Context(), ready))
+	if !b.events.changed(helper, ready) {
 		t.Error("a helper that is Ready asks for no pass")
 	}
-	if pods := read(2, "a helper changed"); !pods.helpers["a"].Ready {
-		t.Errorf("they are %v", pods)
-	}
-	read(0, "nothing changed since")
+	b.read(0, 1, "a helper changed")
+	b.read(0, 0, "nothing changed since")
 
 	// What asks for no pass is there in the next one regardless.
 	moved := ready.DeepCopy()
 	moved.Annotations = map[string]string{"note": "x"}
-	if events.changed(ready, moved) {
+	if b.events.changed(ready, moved) {
 		t.Error("an annotation asks for a pass")
 	}
-	read(2, "a helper was annotated")
+	b.read(0, 1, "a helper was annotated")
 
-	if err := w.Delete(t.Context(), ready); err != nil {
-		t.Fatal(err)
-	}
-	if !events.went(ready) {
+	second := ownPod("second", "a", helperComponent, corev1.ConditionFalse)
+	b.must(b.world.Create(t.Context(), second))
+	b.events.came(second)
+	b.read(0, 1, "a node has two helper pods")
+	b.must(b.world.Delete(t.Context(), ready))
+	if !b.events.went(ready) {
 		t.Error("a helper that is gone asks for no pass")
 	}
-	if pods := read(2, "a helper went"); len(pods.helpers) != 0 {
+	b.read(0, 1, "a helper went")
+	b.must(b.world.Delete(t.Context(), second))
+	b.events.went(second)
+	if pods := b.read(0, 1, "the other one went"); len(pods.helpers) != 1 {
 		t.Errorf("they are %v", pods)
 	}
+}
 
-	events.came(helper)
-	lister.err = errors.New("refused")
-	if _, err := r.ownPods(t.Context()); !errors.Is(err, lister.err) {
-		t.Errorf("it ended with %v", err)
+// A watch that was interrupted may show that a pod was replaced as a change.
+func TestAHelperThatIsOnAnotherNodeNowIsNotOnTheOldOne(t *testing.T) {
+	before, after := ownPod("h", "a", helperComponent, corev1.ConditionTrue), ownPod("h", "b", helperComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, before)
+	b.read(2, 0, "nothing is known")
+	b.must(b.world.Delete(t.Context(), before))
+	b.must(b.world.Create(t.Context(), after))
+	if !b.events.changed(before, after) {
+		t.Error("a helper on another node asks for no pass")
 	}
-	lister.err = nil
-	read(2, "the last list failed")
-	read(0, "it did not fail again")
+	b.read(0, 1, "it is elsewhere")
+}
+
+func TestManagersAreListedWhenOneOfThemChanged(t *testing.T) {
+	manager := ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, manager)
+	b.read(2, 0, "nothing is known")
+	b.must(b.world.Delete(t.Context(), manager))
+	b.events.went(manager)
+	if pods := b.read(1, 0, "a manager went"); len(pods.managers) != 0 {
+		t.Errorf("they are %v", pods)
+	}
+}
+
+func TestOwnPodsAreListedAgainAfterSomeCouldNotBeRead(t *testing.T) {
+	helper := ownPod("h", "a", helperComponent, corev1.ConditionTrue)
+	manager := ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, helper, manager)
+	for _, pod := range []*corev1.Pod{helper, manager, helper} {
+		b.lister.err = errors.New("refused")
+		b.events.came(pod)
+		if _, err := b.reader.ownPods(t.Context()); !errors.Is(err, b.lister.err) {
+			t.Errorf("it ended with %v", err)
+		}
+		b.lister.err = nil
+		b.read(2, 0, "the last time it failed")
+		b.read(0, 0, "it did not fail again")
+	}
 }
 
 func TestOwnPodsAreListedInEachPassWhileNoWatchCounts(t *testing.T) {

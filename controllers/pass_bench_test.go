@@ -81,7 +81,15 @@ func (c *heldCache) List(_ context.Context, list client.ObjectList, options ...c
 	return meta.SetList(list, objects)
 }
 
-func (c *heldCache) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+// Get finds pods.
+func (c *heldCache) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	if pod, is := object.(*corev1.Pod); is {
+		held, exists, _ := c.stores[kindOf(object)].GetByKey(key.String())
+		if held, is := held.(*corev1.Pod); is && exists {
+			held.DeepCopyInto(pod)
+			return nil
+		}
+	}
 	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 }
 
@@ -95,6 +103,7 @@ func bigHeldCluster(nodes int, needed bool) *heldCache {
 			Zones:          v1alpha1.ZonesSpec{TopologyKey: corev1.LabelTopologyZone, Strategy: v1alpha1.ZonesOneAtATime},
 		},
 		Approval: v1alpha1.Ignore, Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC"},
+		History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](3), Failed: ptr.To[int32](3)},
 	}}
 	c.add(policy)
 	for i := range nodes {
@@ -178,12 +187,12 @@ func (c *heldCache) write(s *snapshot, p *plan.Plan) bool {
 			object.Status = change.Status
 			c.add(&object)
 		}
-		if node := s.nodes[work.Node]; node != nil && work.Patch != nil {
+		if node := s.node(work.Node); node != nil && work.Patch != nil {
 			patched := *node
 			patched.Spec.Taints = work.Patch.Taints
 			c.add(&patched)
 		}
-		if node := s.nodes[work.Node]; node != nil && work.Maintenance != nil {
+		if node := s.node(work.Node); node != nil && work.Maintenance != nil {
 			held, _, _ := c.stores[kindOf(node)].Get(node)
 			patched, _ := held.(*corev1.Node)
 			object := *patched
@@ -229,7 +238,9 @@ func BenchmarkPass(b *testing.B) {
 				reboot, _ := held.(*v1alpha1.NodeReboot)
 				again := *reboot
 				c.add(&again)
-				r.reader.interest.sawOwnPod(nil) // in a rollout helpers come and go
+				helper, _, _ := c.stores["*v1.Pod"].GetByKey(fmt.Sprintf("%s/helper-node-%05d", testNamespace, n%5000))
+				pod, _ := helper.(*corev1.Pod)
+				r.reader.interest.sawOwnPod(pod) // in a rollout helpers come and go
 				s, err := r.reader.read(b.Context())
 				if err != nil {
 					b.Fatal(err)
@@ -245,7 +256,7 @@ func BenchmarkPass(b *testing.B) {
 func readerOf(c *heldCache) *reader {
 	r := &reader{
 		cache: clientOf{c}, live: clientOf{c}, informers: c, pods: &fakePods{}, gates: noGates{}, maintenances: fakeMaintenances{},
-		observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace,
+		observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace, slotsKnown: &slotsMemory{},
 	}
 	watches(r.interest, r.observed, nil)
 	return r

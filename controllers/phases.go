@@ -44,7 +44,7 @@ func (w *writing) taints(ctx context.Context) []*plan.NodeWork {
 			rest := *work
 			rest.Patch = nil
 			left[i] = &rest
-			if w.patch(ctx, w.snapshot.nodes[work.Node], work, work.Patch) == plan.WriteFailed {
+			if w.patch(ctx, w.snapshot.node(work.Node), work, work.Patch) == plan.WriteFailed {
 				left[i] = nil
 			}
 		})

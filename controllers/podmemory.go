@@ -29,7 +29,7 @@ type podMemory struct {
 func (m *podMemory) recall(s *snapshot, now time.Time) sets.Set[string] {
 	s.Undrainable = make(map[string]plan.Undrainable, len(m.undrainable))
 	for name, u := range m.undrainable {
-		if s.nodes[name] != nil && now.Before(u.Until) {
+		if s.node(name) != nil && now.Before(u.Until) {
 			s.Undrainable[name] = u
 		}
 	}

@@ -132,14 +132,19 @@ type interest struct {
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
 	// volumes are the nodes whose volumes matter.
 	volumes atomic.Pointer[sets.Set[string]]
-	// ownPods counts the events of the operator's own pods: nothing about them changed while it stays. It is 0 while no watch counts.
-	ownPods atomic.Uint64
+	ownPods ownPodEvents
 }
 
-// sawOwnPod counts an event before it asks for a pass. It is always true.
-func (i *interest) sawOwnPod(*corev1.Pod) bool {
-	i.ownPods.Add(1)
+// sawOwnPod notes an event before it asks for a pass. It is always true.
+func (i *interest) sawOwnPod(pod *corev1.Pod) bool {
+	i.ownPods.note(pod)
 	return true
+}
+
+// ownPodChanged says what the function of that name says, and notes where the pod was: another one of its name may be elsewhere.
+func (i *interest) ownPodChanged(before, after *corev1.Pod) bool {
+	i.ownPods.note(before)
+	return ownPodChanged(before, after)
 }
 
 // nodeChanged says what the function of that name says, and also sees the conditions that policies name.

@@ -73,7 +73,7 @@ func (w *refusedWrites) current(s *snapshot, now time.Time) {
 func (s *snapshot) look(key model.WriteKey) (string, bool) {
 	switch key.Write {
 	case model.WriteTaint, model.WriteCordon, model.WriteLabels, model.WriteExclude, model.WriteMaintenance:
-		if node := s.nodes[key.Name]; node != nil {
+		if node := s.node(key.Name); node != nil {
 			return lookOf(&metav1.ObjectMeta{UID: node.UID, Labels: node.Labels}, othersTaints(node)), true
 		}
 		return "", false

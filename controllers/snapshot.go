@@ -27,8 +27,8 @@ import (
 // writes fail if they have changed since.
 type snapshot struct {
 	plan.Snapshot
-	// nodes as cached, by name. They belong to the cache: never change them.
-	nodes map[string]*corev1.Node
+	// nodes as cached, in the order of their names. They belong to the cache: never change them.
+	nodes []*corev1.Node
 	// notices are events about objects that the plan does not know.
 	notices []notice
 	// slots is the slots object as this manager last read or wrote it; nil if it does not exist.
@@ -43,6 +43,9 @@ type snapshot struct {
 func (s *snapshot) reboot(name string) *v1alpha1.NodeReboot {
 	return find(s.Reboots, name, nameOfReboot)
 }
+
+// node is the Node with a name; nil if there is none.
+func (s *snapshot) node(name string) *corev1.Node { return find(s.nodes, name, nameOfNode) }
 
 // notice is an event about an object.
 type notice struct {
@@ -186,7 +189,9 @@ func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
 	}
 	s.Policies = policies
 	s.Invalid = r.gates.Invalid(s.Policies)
-	r.interest.setConditions(triggerTypes(s.Policies))
+	types := triggerTypes(s.Policies)
+	r.interest.setConditions(types)
+	r.observed.lookFor(types)
 	return nil
 }
 
@@ -213,24 +218,21 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err := r.kept.listNodes(ctx, r); err != nil {
 		return err
 	}
-	nodes := r.kept.nodes.list
-	s.ManagerPods = own.managers
-	s.nodes = make(map[string]*corev1.Node, len(nodes))
-	s.Nodes = make([]*model.Node, 0, len(nodes))
-	for _, node := range nodes {
-		s.nodes[node.Name] = node
-		helper, hasPod := own.helpers[node.Name]
+	s.ManagerPods, s.nodes = own.managers, r.kept.nodes.list
+	s.Nodes = make([]*model.Node, 0, len(s.nodes))
+	for _, node := range s.nodes {
 		outside := projection.Outside{
-			Helper: helper, Conditions: r.observed.ofNode(node), Foreign: foreign.of(node.Name), Volumes: volumes[node.Name],
+			Conditions: r.observed.ofNode(node), Foreign: foreign.of(node.Name), Volumes: volumes[node.Name], NoDetector: sets.NoDetector(node),
 		}
-		if !hasPod {
+		if pods := own.helpers[node.Name]; len(pods) > 0 {
+			outside.Helper = projection.HelperAmong(pods)
+		} else {
 			outside.Problem, outside.NotMeant = sets.Missing(node)
 		}
-		outside.NoDetector = sets.NoDetector(node)
-		outside.Since = r.observed.ofHelper(node.UID, helper.Ready)
+		outside.Since = r.observed.ofHelper(node.UID, outside.Helper.Ready)
 		s.Nodes = append(s.Nodes, r.kept.view(node, &outside))
 	}
-	r.observed.keepNodes(nodes)
+	r.observed.keepNodes(s.nodes)
 	return nil
 }
 

@@ -278,13 +278,8 @@ func TestReadProjectsNodes(t *testing.T) {
 	want := []*model.Node{{
 		HelperProblem: "there is no helper pod, because there is no DaemonSet of helpers in namespace " + testNamespace, HelperSince: testNow,
 		HelperImpossible: true,
-		Conditions: []model.NodeCondition{
-			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow},
-			{Type: plan.Drained, Status: corev1.ConditionTrue, Since: testNow},
-			{Type: plan.MaintenanceInProgress, Status: corev1.ConditionTrue, Since: testNow},
-			{Type: plan.DrainInProgress, Status: corev1.ConditionFalse, Since: testNow},
-		},
-		Name: "a", UID: "uid-a", Labels: map[string]string{"zone": "z"}, Taints: []corev1.Taint{{Key: "k"}}, Unschedulable: true,
+		Conditions:       []model.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow}},
+		Name:             "a", UID: "uid-a", Labels: map[string]string{"zone": "z"}, Taints: []corev1.Taint{{Key: "k"}}, Unschedulable: true,
 		CordonedFor: "u", Annotations: map[string]string{v1alpha1.CordonAnnotation: "u", v1alpha1.MarksAnnotation: "{}", "other": "x"},
 		Ready: true, BootID: "boot-1", KernelVersion: "6.1",
 		Maintenance:      map[corev1.NodeConditionType]bool{plan.Drained: true},

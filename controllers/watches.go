@@ -23,12 +23,12 @@ import (
 // watches are all kinds that are watched from the start. The pods of single nodes, and the kinds by which others say that they maintain a
 // node, are watched while they matter; Leases if there are namespaces in which they are honored.
 func watches(interest *interest, observed *observed, leaseNamespaces []string) []kindWatch {
-	interest.ownPods.Add(1)
+	interest.ownPods.watch()
 	all := []kindWatch{
 		watch(&corev1.Node{}, always, interest.nodeChanged),
 		watch(&v1alpha1.NodeReboot{}, always, nodeRebootChanged),
 		watch(&v1alpha1.RebootPolicy{}, always, policyChanged),
-		watch(&corev1.Pod{}, interest.sawOwnPod, ownPodChanged),
+		watch(&corev1.Pod{}, interest.sawOwnPod, interest.ownPodChanged),
 		watch(&appsv1.DaemonSet{}, always, helperSetChanged),
 		watch(&appsv1.Deployment{}, interest.hasDeployment, deploymentChanged),
 		watch(&appsv1.StatefulSet{}, interest.hasStatefulSet, statefulSetChanged),

@@ -1,7 +1,9 @@
 package projection
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,21 +16,43 @@ import (
 // HelperComponent is the value of the component label of helper pods and of their DaemonSets.
 const HelperComponent = "helper"
 
-// Helpers are those of each node that has a helper pod. A pod that is being deleted does not count.
-func Helpers(pods []corev1.Pod) map[string]Helper {
-	first := make(map[string]*corev1.Pod, len(pods))
+// Helpers are those of each node that has a helper pod.
+func Helpers(pods []corev1.Pod) map[string][]HelperPod {
+	helpers := make(map[string][]HelperPod, len(pods))
 	for i := range pods {
-		pod := &pods[i]
-		if pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() || !goesBefore(pod, first[pod.Spec.NodeName]) {
-			continue
+		if pod, counts := HelperPodOf(&pods[i]); counts {
+			node := pods[i].Spec.NodeName
+			helpers[node] = append(helpers[node], pod)
 		}
-		first[pod.Spec.NodeName] = pod
-	}
-	helpers := make(map[string]Helper, len(first))
-	for node, pod := range first {
-		helpers[node] = HelperOf(pod)
 	}
 	return helpers
+}
+
+// HelperPod is one of the helper pods of a node. While a pod is replaced there are two.
+type HelperPod struct {
+	Name string
+	Helper
+}
+
+// HelperPodOf is what a helper pod says, and whether it counts: one without a node does not, nor one that is being deleted.
+func HelperPodOf(pod *corev1.Pod) (helper HelperPod, counts bool) {
+	if pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() {
+		return HelperPod{}, false
+	}
+	return HelperPod{Name: pod.Name, Helper: HelperOf(pod)}, true
+}
+
+// HelperAmong is the helper of a node that has pods: one that is Ready, otherwise always the same one, so that a message does not flap.
+func HelperAmong(pods []HelperPod) Helper {
+	return slices.MinFunc(pods, func(a, b HelperPod) int {
+		switch {
+		case a.Ready == b.Ready:
+			return cmp.Compare(a.Name, b.Name)
+		case a.Ready:
+			return -1
+		}
+		return 1
+	}).Helper
 }
 
 // Helper is what is known of the helper of a node. Without a pod it is zero.
@@ -36,15 +60,6 @@ type Helper struct {
 	Ready bool
 	// Problem says why it is not Ready.
 	Problem string
-}
-
-// goesBefore says which of two helper pods of a node counts: one that is Ready, otherwise always the same one, so that a message does not
-// flap.
-func goesBefore(pod, other *corev1.Pod) bool {
-	if other == nil || PodReady(pod) != PodReady(other) {
-		return other == nil || PodReady(pod)
-	}
-	return pod.Name < other.Name
 }
 
 // HelperOf is what the pod of a helper says.

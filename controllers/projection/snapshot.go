@@ -94,21 +94,22 @@ func ownPods(pods []*corev1.Pod, namespace string) (helpers, managers []corev1.P
 	return helpers, managers
 }
 
-func nodesOf(objects *Objects, settings *Settings, helpers map[string]Helper, now time.Time) []*model.Node {
+func nodesOf(objects *Objects, settings *Settings, helpers map[string][]HelperPod, now time.Time) []*model.Node {
 	helperSets := NewHelperSets(settings.Namespace, valuesOf(objects.HelperSets))
 	foreign := foreignOf(objects, settings)
 	volumes := volumesOf(objects)
 	nodes := make([]*model.Node, 0, len(objects.Nodes))
 	for _, node := range byName(objects.Nodes) {
-		helper, hasPod := helpers[node.Name]
-		if settings.PodsUnknown {
-			helper, hasPod = Helper{Ready: true}, true
-		}
 		outside := Outside{
-			Helper: helper, Conditions: conditionsOf(node, now), Foreign: foreign[node.Name], Volumes: volumes[node.Name],
+			Conditions: conditionsOf(node, now), Foreign: foreign[node.Name], Volumes: volumes[node.Name],
 			NoDetector: helperSets.NoDetector(node),
 		}
-		if !hasPod {
+		switch pods := helpers[node.Name]; {
+		case settings.PodsUnknown:
+			outside.Helper = Helper{Ready: true}
+		case len(pods) > 0:
+			outside.Helper = HelperAmong(pods)
+		default:
 			outside.Problem, outside.NotMeant = helperSets.Missing(node)
 		}
 		nodes = append(nodes, Node(node, &outside))

@@ -47,8 +47,10 @@ func programs(ctx context.Context, say Say) (m Measured, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	say("building the helper and the rebooter")
-	if err := buildPrograms(ctx, dir); err != nil {
-		return Measured{}, err
+	for _, program := range []string{"helper", "rebooter"} {
+		if _, err := testbed.Build(ctx, dir, program); err != nil {
+			return Measured{}, err
+		}
 	}
 	helper, rebooter, err := startPrograms(ctx, f, dir)
 	defer func() { err = errors.Join(err, end(helper), end(rebooter)) }()
@@ -56,23 +58,6 @@ func programs(ctx context.Context, say Say) (m Measured, err error) {
 		return Measured{}, err
 	}
 	return measurePrograms(ctx, say, f, filepath.Join(dir, sentinelFile), helper.Process.Pid, rebooter.Process.Pid)
-}
-
-func buildPrograms(ctx context.Context, dir string) error {
-	root, err := moduleRoot()
-	if err != nil {
-		return err
-	}
-	for _, program := range []string{"helper", "rebooter"} {
-		build := exec.CommandContext(ctx, "go", "build", "-tags=grpcnotrace", "-trimpath", "-ldflags=-s -w",
-			"-o", filepath.Join(dir, program), "./cmd/"+program)
-		build.Dir = root
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if output, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("build the %s: %w: %s", program, err, output)
-		}
-	}
-	return nil
 }
 
 // startPrograms starts both, the helper with the token of its pod.

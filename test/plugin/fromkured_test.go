@@ -93,9 +93,8 @@ func startWalk(t *testing.T) *walk {
 // programs puts the plugin, kubectl, and something in the place of helm on the path.
 func (w *walk) programs() {
 	w.t.Helper()
-	program := filepath.Join(w.dir, "bin", "kubectl-reboots")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/kubectl-reboots").CombinedOutput(); err != nil {
-		w.t.Fatalf("build the plugin: %v: %s", err, out)
+	if _, err := testbed.Build(w.t.Context(), filepath.Join(w.dir, "bin"), "kubectl-reboots"); err != nil {
+		w.t.Fatal(err)
 	}
 	if err := os.Symlink(w.Kubectl(), filepath.Join(w.dir, "bin", "kubectl")); err != nil {
 		w.t.Fatal(err)

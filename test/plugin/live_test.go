@@ -90,9 +90,9 @@ func (b *bed) delete(object client.Object) {
 // build builds the plugin.
 func build(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "kubectl-reboots")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/kubectl-reboots").CombinedOutput(); err != nil {
-		t.Fatalf("build the plugin: %v: %s", err, out)
+	program, err := testbed.Build(t.Context(), t.TempDir(), "kubectl-reboots")
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }

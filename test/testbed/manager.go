@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -103,16 +101,10 @@ func (c *Cluster) buildManager(ctx context.Context) (string, error) {
 	if c.managers.binary != "" {
 		return c.managers.binary, nil
 	}
-	root, err := moduleRoot(ctx)
+	c.log.Info("building the manager")
+	binary, err := Build(ctx, c.workDir, "manager")
 	if err != nil {
 		return "", err
-	}
-	c.log.Info("building the manager")
-	binary := filepath.Join(c.workDir, "manager")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/manager")
-	build.Dir = root
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the manager: %w: %s", err, output)
 	}
 	c.managers.binary = binary
 	return binary, nil

@@ -6,26 +6,40 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // pluginProgram is the plugin of kubectl.
 const pluginProgram = "kubectl-reboots"
 
-// Programs builds the kubectl plugin and returns a folder that contains it next to kubectl, for the PATH of a person or a test.
-func (c *Cluster) Programs(ctx context.Context) (string, error) {
+// buildFlags are those of `make build`. They decide how much of a program there is.
+var buildFlags = []string{"-tags=grpcnotrace", "-trimpath", "-buildvcs=false"}
+
+// Build builds one of the project's programs into a folder, as `make build` does, and returns its path: what is measured of a program is then
+// what users get.
+func Build(ctx context.Context, folder, program string) (string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return "", err
 	}
+	path := filepath.Join(folder, program)
+	build := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, buildFlags, []string{"-ldflags=-s -w", "-o", path, "./cmd/" + program})...)
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w: %s", program, err, output)
+	}
+	return path, nil
+}
+
+// Programs builds the kubectl plugin and returns a folder that contains it next to kubectl, for the PATH of a person or a test.
+func (c *Cluster) Programs(ctx context.Context) (string, error) {
 	folder := filepath.Join(c.workDir, "bin")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("make a folder for programs: %w", err)
 	}
 	c.log.Info("building the plugin of kubectl")
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, pluginProgram), "./cmd/"+pluginProgram)
-	build.Dir = root
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the plugin of kubectl: %w: %s", err, output)
+	if _, err := Build(ctx, folder, pluginProgram); err != nil {
+		return "", err
 	}
 	link := filepath.Join(folder, kubectlProgram)
 	if err := os.Remove(link); err != nil && !os.IsNotExist(err) {

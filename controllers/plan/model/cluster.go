@@ -28,7 +28,7 @@ type Node struct {
 	Ready         bool
 	BootID        string
 	KernelVersion string
-	// Conditions of the Node.
+	// Conditions of the Node, at least Ready and those that policies name.
 	Conditions []NodeCondition
 	// OtherMaintenance is what other tools do on the node.
 	OtherMaintenance []OtherMaintenance
