@@ -82,27 +82,29 @@ func TestWhatIsSettledCostsNothing(t *testing.T) {
 		reboots, nodes int
 		change         func(*story)
 	}{
-		"the taint is gone":                  {2, 1, func(s *story) { s.node("a").Taints = nil }},
-		"the taint has another effect":       {2, 1, func(s *story) { s.node("a").Taints[0].Effect = "NoSchedule" }},
-		"the policy has another effect":      {2, 0, func(s *story) { s.editPolicy("p", maxUnavailable("0"), taintEffect(v1alpha1.TaintNoSchedule)) }},
-		"a condition of the node is missing": {2, 1, func(s *story) { s.node("a").Maintenance = nil }},
-		"a condition of the node is left":    {2, 1, func(s *story) { s.node("a").Maintenance[DrainInProgress] = true }},
-		"a cordon of ours is left":           {2, 1, func(s *story) { s.node("a").CordonedFor = "other" }},
-		"a mark is left":                     {2, 1, func(s *story) { s.node("a").Annotations = map[string]string{v1alpha1.MarksAnnotation: "{}"} }},
-		"a write is refused":                 {2, 1, refusing},
-		"it waits for something else":        {1, 1, func(s *story) { s.node("a").Ready = false }},
-		"the clock of the host is off":       {1, 1, func(s *story) { s.reboot("ra").Status.Report.ClockOffsetSeconds = ptr.To[int64](9) }},
-		"something else reboots the host":    {1, 1, func(s *story) { s.reboot("ra").Status.Report.Notices = []string{"x"} }},
-		"a hook is not awaited anymore":      {1, 1, func(s *story) { s.reboot("ra").Status.PendingHooks = []string{"x/y"} }},
-		"a time is not waited for anymore":   {1, 1, func(s *story) { s.reboot("ra").Status.UntilTime = at(0) }},
-		"a time is not told anymore":         {1, 1, func(s *story) { s.reboot("ra").Status.Until = "Mon 1:00" }},
-		"the spec was changed":               {1, 1, func(s *story) { s.reboot("ra").Generation++ }},
-		"a condition is missing":             {1, 1, func(s *story) { s.reboot("ra").Status.Conditions = s.reboot("ra").Status.Conditions[:1] }},
-		"a condition has another message":    {1, 1, func(s *story) { s.reboot("ra").Status.Conditions[0].Message = "x" }},
-		"the summary is another one":         {1, 1, func(s *story) { s.reboot("ra").Status.Summary = "x" }},
-		"the phase is another one":           {1, 1, func(s *story) { s.reboot("ra").Status.Phase = v1alpha1.PhaseDraining }},
-		"the message is another one":         {1, 1, func(s *story) { s.reboot("ra").Status.Message = "x" }},
-		"it is being deleted":                {1, 1, func(s *story) { s.reboot("ra").DeletionTimestamp = ptr.To(metav1.NewTime(s.now)) }},
+		"the taint is gone":                                 {2, 1, func(s *story) { s.node("a").Taints = nil }},
+		"the taint has another effect":                      {2, 1, func(s *story) { s.node("a").Taints[0].Effect = "NoSchedule" }},
+		"the policy has another effect":                     {2, 0, func(s *story) { s.editPolicy("p", maxUnavailable("0"), taintEffect(v1alpha1.TaintNoSchedule)) }},
+		"a condition of the node is missing":                {2, 1, func(s *story) { s.node("a").Maintenance = nil }},
+		"a condition of the node is left":                   {2, 1, func(s *story) { s.node("a").Maintenance[DrainInProgress] = true }},
+		"a cordon of ours is left":                          {2, 1, func(s *story) { s.node("a").CordonedFor = "other" }},
+		"a mark is left":                                    {2, 1, func(s *story) { s.node("a").Annotations = map[string]string{v1alpha1.MarksAnnotation: "{}"} }},
+		"a write is refused":                                {2, 1, refusing},
+		"it waits for something else":                       {1, 1, func(s *story) { s.node("a").Ready = false }},
+		"the clock of the host is off":                      {1, 1, func(s *story) { s.reboot("ra").Status.Report.ClockOffsetSeconds = ptr.To[int64](9) }},
+		"something else reboots the host":                   {1, 1, func(s *story) { s.reboot("ra").Status.Report.Notices = []string{"x"} }},
+		"a hook is not awaited anymore":                     {1, 1, func(s *story) { s.reboot("ra").Status.PendingHooks = []string{"x/y"} }},
+		"a time is not waited for anymore":                  {1, 1, func(s *story) { s.reboot("ra").Status.UntilTime = at(0) }},
+		"a time is not told anymore":                        {1, 1, func(s *story) { s.reboot("ra").Status.Until = "Mon 1:00" }},
+		"the spec was changed":                              {1, 1, func(s *story) { s.reboot("ra").Generation++ }},
+		"the spec was changed since the status was written": {1, 1, func(s *story) { s.reboot("ra").Status.ObservedGeneration-- }},
+		"another reason with the same message":              {1, 1, func(s *story) { giveReason(s.reboot("ra"), v1alpha1.ReasonFreeze) }},
+		"a condition is missing":                            {1, 1, func(s *story) { s.reboot("ra").Status.Conditions = s.reboot("ra").Status.Conditions[:1] }},
+		"a condition has another message":                   {1, 1, func(s *story) { s.reboot("ra").Status.Conditions[0].Message = "x" }},
+		"the summary is another one":                        {1, 1, func(s *story) { s.reboot("ra").Status.Summary = "x" }},
+		"the phase is another one":                          {1, 1, func(s *story) { s.reboot("ra").Status.Phase = v1alpha1.PhaseDraining }},
+		"the message is another one":                        {1, 1, func(s *story) { s.reboot("ra").Status.Message = "x" }},
+		"it is being deleted":                               {1, 1, func(s *story) { s.reboot("ra").DeletionTimestamp = ptr.To(metav1.NewTime(s.now)) }},
 		"the reboot may be overdue": {0, 0, func(s *story) {
 			s.editPolicy("p", maxUnavailable("0"), spec(func(s *v1alpha1.RebootPolicySpec) { s.Schedule.MaxDeferralSeconds = ptr.To[int32](9) }))
 		}},
@@ -116,5 +118,29 @@ func TestWhatIsSettledCostsNothing(t *testing.T) {
 				t.Errorf("%d NodeReboots and %d nodes are settled, want %d and %d", reboots, nodes, tc.reboots, tc.nodes)
 			}
 		})
+	}
+}
+
+// giveReason has a NodeReboot wait for another reason, as its whole status would say.
+func giveReason(obj *v1alpha1.NodeReboot, reason string) {
+	s := &obj.Status
+	for i := range s.Conditions {
+		if s.Conditions[i].Reason == s.Reason {
+			s.Conditions[i].Reason = reason
+		}
+	}
+	s.Reason, s.Summary = reason, summaryOf(s.Phase, reason)
+}
+
+func TestWhatIsBeingDeletedIsNotSettled(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1"), newPolicy("p", maxUnavailable("0")))...)
+	s.settle()
+	obj := s.reboot("ra")
+	if !settled(obj) {
+		t.Fatal("a NodeReboot that waits is not settled")
+	}
+	obj.DeletionTimestamp = ptr.To(metav1.NewTime(s.now))
+	if settled(obj) {
+		t.Error("one that is being deleted is")
 	}
 }
