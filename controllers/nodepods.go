@@ -102,8 +102,8 @@ func (p *nodePods) watch(ctx context.Context, nodes []string) error {
 	return p.waitForSync(ctx, nodes)
 }
 
-// open starts the watch of a node if there is none that continues. What is read ahead is not needed, not even for a moment: its pods
-// would ask for a pass.
+// open starts the watch of a node if there is none that continues. A watch that reads ahead is never marked as needed, because its first
+// pods would ask for a pass.
 func (p *nodePods) open(node string, needed bool) {
 	if p.prolong(node) {
 		p.watches[node].needed.Store(needed)

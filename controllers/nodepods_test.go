@@ -212,6 +212,24 @@ func TestPodsThatAreReadAheadAreThereWhenTheyAreNeeded(t *testing.T) {
 	}
 }
 
+func TestAWatchThatReadsAheadIsNeverNeeded(t *testing.T) {
+	clientset := fake.NewClientset(newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" }))
+	client := listedPods{clientset.CoreV1()}
+	p, _ := timedPods(t)
+	var asked atomic.Bool
+	p.client, p.listPods, p.changed = client, fatpods.Lister(client), func() { asked.Store(true) }
+	p.open("n1", false)
+	await.True(t, "the pods are read", func() bool { _, known := p.list("n1"); return known })
+	if asked.Load() || p.watches["n1"].needed.Load() {
+		t.Error("a watch that reads ahead asks for a pass")
+	}
+	p.linger("n1")
+	p.open("n1", false)
+	if p.watches["n1"].needed.Load() {
+		t.Error("it is needed when it is prolonged")
+	}
+}
+
 func TestAWatchThatNoPlanNeedsAsksForNoPassAndIsUpToDate(t *testing.T) {
 	pod := newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" })
 	clientset := fake.NewClientset(pod)

@@ -68,7 +68,7 @@ func see[T comparable](all map[types.UID]seen[T], uid types.UID, state T, now ti
 	return now
 }
 
-// lookFor names the types of conditions that matter besides Ready. One that did not matter before is seen for the first time.
+// lookFor names the types of conditions that matter besides Ready. A type that is new here counts from now.
 func (o *observed) lookFor(types []corev1.NodeConditionType) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

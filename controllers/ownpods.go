@@ -18,15 +18,15 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
-// operatorPods are what a plan has to know of the operator's own pods.
+// operatorPods are what a plan has to know of the operator's own pods. Passes change them in place, so no snapshot may keep them.
 type operatorPods struct {
-	// helpers are those of each node that has a helper pod.
+	// helpers are the helper pods by node. A node without one has no entry.
 	helpers map[string][]projection.HelperPod
 	// managers are those of the manager that have not ended and are not being deleted.
 	managers []model.ManagerPod
 }
 
-// ownPods are those of the last pass, but for those that came, changed or went since. There is a helper on each node, and a client copies
+// ownPods are those of the last pass, except for those that came, changed or went since. There is a helper on each node, and a client copies
 // all that it lists.
 func (r *reader) ownPods(ctx context.Context) (*operatorPods, error) {
 	// What changes after this is read in the next pass, whether or not it is in this one.
@@ -59,24 +59,31 @@ func (r *reader) readHelpers(ctx context.Context, helpers map[string][]projectio
 	names := sets.New[string]()
 	for was := range changed {
 		names.Insert(was.pod)
-		helpers[was.node] = slices.DeleteFunc(helpers[was.node], func(pod projection.HelperPod) bool { return pod.Name == was.pod })
-		if len(helpers[was.node]) == 0 {
+		if remaining := withoutPod(helpers[was.node], was.pod); len(remaining) > 0 {
+			helpers[was.node] = remaining
+		} else {
 			delete(helpers, was.node)
 		}
 	}
 	for name := range names {
 		var pod corev1.Pod
-		if err := r.cache.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: name}, &pod); err != nil {
-			if apierrors.IsNotFound(err) {
-				continue
-			}
+		err := r.cache.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: name}, &pod, client.UnsafeDisableDeepCopy)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("read the helper pod %s: %w", name, err)
 		}
-		if helper, counts := projection.HelperPodOf(&pod); counts {
-			helpers[pod.Spec.NodeName] = append(helpers[pod.Spec.NodeName], helper)
+		if helper, counts := projection.HelperPodOf(&pod); counts && !projection.IsManager(&pod) {
+			// What was noted of the pod may have been only a part of what happened, and it may be there already.
+			helpers[pod.Spec.NodeName] = append(withoutPod(helpers[pod.Spec.NodeName], name), helper)
 		}
 	}
 	return nil
+}
+
+func withoutPod(pods []projection.HelperPod, name string) []projection.HelperPod {
+	return slices.DeleteFunc(pods, func(pod projection.HelperPod) bool { return pod.Name == name })
 }
 
 func (r *reader) listOwnPods(ctx context.Context, component string) ([]corev1.Pod, error) {
@@ -108,6 +115,8 @@ type ownPodEvents struct {
 	mu sync.Mutex
 	// watched says that a watch notes what it sees.
 	watched bool
+	// taken says that there was a pass. A manager that only stands by makes none, and its first one lists all pods.
+	taken   bool
 	changed ownPodsChanged
 }
 
@@ -117,24 +126,30 @@ func (e *ownPodEvents) watch() {
 	e.watched = true
 }
 
-// note that something happened to a pod.
-func (e *ownPodEvents) note(pod *corev1.Pod) {
+// note that something happened to pods.
+func (e *ownPodEvents) note(pods ...*corev1.Pod) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if projection.IsManager(pod) {
-		e.changed.managers = true
+	if !e.taken {
 		return
 	}
-	if e.changed.helpers == nil {
-		e.changed.helpers = sets.New[place]()
+	for _, pod := range pods {
+		if projection.IsManager(pod) {
+			e.changed.managers = true
+			continue
+		}
+		if e.changed.helpers == nil {
+			e.changed.helpers = sets.New[place]()
+		}
+		e.changed.helpers.Insert(place{pod: pod.Name, node: pod.Spec.NodeName})
 	}
-	e.changed.helpers.Insert(place{pod: pod.Name, node: pod.Spec.NodeName})
 }
 
 // take returns what was noted since it was taken last, and whether that is all that happened.
 func (e *ownPodEvents) take() (changed ownPodsChanged, known bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	changed, e.changed = e.changed, ownPodsChanged{}
-	return changed, e.watched
+	changed, known = e.changed, e.watched && e.taken
+	e.changed, e.taken = ownPodsChanged{}, true
+	return changed, known
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -81,7 +82,8 @@ func (b *ownPodsBed) read(lists, gets int, why string) *operatorPods {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if diff := cmp.Diff(projection.Helpers(all), pods.helpers); diff != "" {
+	byName := cmpopts.SortSlices(func(a, b projection.HelperPod) bool { return a.Name < b.Name })
+	if diff := cmp.Diff(projection.Helpers(all), pods.helpers, byName); diff != "" {
 		b.Errorf("%s: other helpers than a list would show (-list +got):\n%s", why, diff)
 	}
 	return pods
@@ -111,10 +113,10 @@ func TestOwnPodsAreListedOnceAndReadAgainOneByOne(t *testing.T) {
 	b.read(0, 1, "a helper changed")
 	b.read(0, 0, "nothing changed since")
 
-	// What asks for no pass is there in the next one regardless.
-	moved := ready.DeepCopy()
-	moved.Annotations = map[string]string{"note": "x"}
-	if b.events.changed(ready, moved) {
+	// The next pass reads it although it asked for none.
+	annotated := ready.DeepCopy()
+	annotated.Annotations = map[string]string{"note": "x"}
+	if b.events.changed(ready, annotated) {
 		t.Error("an annotation asks for a pass")
 	}
 	b.read(0, 1, "a helper was annotated")
@@ -133,6 +135,75 @@ func TestOwnPodsAreListedOnceAndReadAgainOneByOne(t *testing.T) {
 	if pods := b.read(0, 1, "the other one went"); len(pods.helpers) != 1 {
 		t.Errorf("they are %v", pods)
 	}
+}
+
+// A DaemonSet makes its pods without a node, and the scheduler binds them.
+func TestAHelperCountsFromWhenItIsBound(t *testing.T) {
+	unbound, bound := ownPod("h", "", helperComponent, corev1.ConditionTrue), ownPod("h", "a", helperComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, unbound)
+	b.read(2, 0, "nothing is known")
+	b.must(b.world.Delete(t.Context(), unbound))
+	b.must(b.world.Create(t.Context(), bound))
+	b.events.changed(unbound, bound)
+	if pods := b.read(0, 1, "it is bound"); len(pods.helpers["a"]) != 1 {
+		t.Errorf("they are %v", pods)
+	}
+}
+
+// The cache is ahead of the events that it is about to send.
+func TestAHelperIsThereOnceAlthoughOnlyAPartOfWhatHappenedWasNoted(t *testing.T) {
+	before, after := ownPod("h", "a", helperComponent, corev1.ConditionTrue), ownPod("h", "b", helperComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, before)
+	b.read(2, 0, "nothing is known")
+	b.must(b.world.Delete(t.Context(), before))
+	b.must(b.world.Create(t.Context(), after))
+	for range 2 {
+		b.events.went(before)
+		b.read(0, 1, "the cache has what came after it")
+	}
+}
+
+func TestAHelperThatIsBeingDeletedDoesNotCount(t *testing.T) {
+	helper := ownPod("h", "a", helperComponent, corev1.ConditionTrue)
+	helper.Finalizers = []string{"example.com/f"}
+	b := newOwnPodsBed(t, helper)
+	b.read(2, 0, "nothing is known")
+	going := helper.DeepCopy()
+	b.must(b.world.Delete(t.Context(), going))
+	b.must(b.world.Get(t.Context(), client.ObjectKeyFromObject(going), going))
+	if !b.events.changed(helper, going) {
+		t.Error("a helper that is being deleted asks for no pass")
+	}
+	if pods := b.read(0, 1, "it is being deleted"); len(pods.helpers) != 0 {
+		t.Errorf("they are %v", pods)
+	}
+}
+
+func TestAManagerWithTheNameOfAHelperThatIsGoneIsNoHelper(t *testing.T) {
+	helper, manager := ownPod("h", "a", helperComponent, corev1.ConditionTrue), ownPod("h", "a", v1alpha1.ManagerComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, helper)
+	b.read(2, 0, "nothing is known")
+	b.must(b.world.Delete(t.Context(), helper))
+	b.must(b.world.Create(t.Context(), manager))
+	b.events.changed(helper, manager)
+	if pods := b.read(1, 1, "a manager is there instead"); len(pods.helpers) != 0 || len(pods.managers) != 1 {
+		t.Errorf("they are %v", pods)
+	}
+}
+
+// It makes no pass that would take them, and may stand by for months.
+func TestAManagerThatStandsByCollectsNoEvents(t *testing.T) {
+	helper := ownPod("h", "a", helperComponent, corev1.ConditionTrue)
+	b := newOwnPodsBed(t, helper)
+	b.events.came(helper)
+	b.events.changed(helper, helper)
+	b.events.went(helper)
+	if changed := b.reader.interest.ownPods.changed; changed.helpers.Len() > 0 || changed.managers {
+		t.Errorf("it collected %v", changed)
+	}
+	b.read(2, 0, "the first pass")
+	b.events.went(helper)
+	b.read(0, 1, "a pass later")
 }
 
 // A watch that was interrupted may show that a pod was replaced as a change.
@@ -175,7 +246,7 @@ func TestOwnPodsAreListedAgainAfterSomeCouldNotBeRead(t *testing.T) {
 	}
 }
 
-func TestOwnPodsAreListedInEachPassWhileNoWatchCounts(t *testing.T) {
+func TestOwnPodsAreListedInEachPassWhileNoWatchNotesThem(t *testing.T) {
 	lister := &podLister{Reader: newWorld(t)}
 	r := &reader{cache: lister, interest: &interest{}, namespace: testNamespace}
 	for range 2 {

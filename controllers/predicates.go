@@ -132,6 +132,7 @@ type interest struct {
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
 	// volumes are the nodes whose volumes matter.
 	volumes atomic.Pointer[sets.Set[string]]
+	// ownPods is what happened to the operator's own pods.
 	ownPods ownPodEvents
 }
 
@@ -141,9 +142,9 @@ func (i *interest) sawOwnPod(pod *corev1.Pod) bool {
 	return true
 }
 
-// ownPodChanged says what the function of that name says, and notes where the pod was: another one of its name may be elsewhere.
+// ownPodChanged says what the function of that name says, and notes where the pod was. A new pod of the same name may be on another node.
 func (i *interest) ownPodChanged(before, after *corev1.Pod) bool {
-	i.ownPods.note(before)
+	i.ownPods.note(before, after)
 	return ownPodChanged(before, after)
 }
 

@@ -12,19 +12,22 @@ import (
 // pluginProgram is the plugin of kubectl.
 const pluginProgram = "kubectl-reboots"
 
-// buildFlags are those of `make build`. They decide how much of a program there is.
-var buildFlags = []string{"-tags=grpcnotrace", "-trimpath", "-buildvcs=false"}
+// buildFlags and buildEnvironment are those of `make build`. They decide what the linker leaves out.
+var (
+	buildFlags       = []string{"-tags=grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
+	buildEnvironment = []string{"CGO_ENABLED=0"}
+)
 
-// Build builds one of the project's programs into a folder, as `make build` does, and returns its path: what is measured of a program is then
-// what users get.
+// Build builds one of the project's programs into a folder, as `make build` does, so that measurements are of what users get. It returns the
+// path of the program.
 func Build(ctx context.Context, folder, program string) (string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(folder, program)
-	build := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, buildFlags, []string{"-ldflags=-s -w", "-o", path, "./cmd/" + program})...)
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", path, "./cmd/" + program})...)
+	build.Dir, build.Env = root, append(os.Environ(), buildEnvironment...)
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", program, err, output)
 	}

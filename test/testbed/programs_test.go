@@ -1,9 +1,13 @@
 package testbed
 
 import (
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // What is measured of a program says something about what users get only if both are built in the same way.
@@ -12,15 +16,22 @@ func TestProgramsAreBuiltAsMakeBuildsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), "make", "--no-print-directory", "--dry-run", "build", "VERSION=v1", "REVISION=r")
+	command := exec.CommandContext(t.Context(), "make", "--no-print-directory", "--dry-run", "build", "GOARCH=amd64", "VERSION=v1", "REVISION=r", "PROGRAMS=helper")
 	command.Dir = root
+	// A make that runs this test has passed on its own flags.
+	command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") })
 	commands, err := command.Output()
 	if err != nil {
-		t.Fatalf("ask make for its commands: %v", err)
+		t.Fatalf("ask make for its commands: %v", commandError(err))
 	}
-	for _, want := range append([]string{"CGO_ENABLED=0", `-ldflags="-s -w `}, buildFlags...) {
-		if !strings.Contains(string(commands), want) {
-			t.Errorf("make build does without %s:\n%s", want, commands)
-		}
+	_, made, _ := strings.Cut(strings.ReplaceAll(string(commands), "\\\n", " "), "\n")
+	got := strings.Fields(made)
+	want := strings.Fields(strings.Join(buildEnvironment, " ") + " GOOS=linux GOARCH=amd64 go build " + strings.Join(buildFlags, " "))
+	for i := range want {
+		want[i] = strings.Replace(want[i], "-ldflags=", `-ldflags="`, 1)
+	}
+	want = append(want, "-X", `github.com/reboot-operator/reboot-operator/internal/version.stamped=v1"`, "-o", "bin/linux-amd64/", "./cmd/helper")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what make build runs (-as here +got):\n%s", diff)
 	}
 }
