@@ -26,8 +26,8 @@ type operatorPods struct {
 	managers []model.ManagerPod
 }
 
-// ownPods are those of the last pass, except for those that came, changed or went since. There is a helper on each node, and a client copies
-// all that it lists.
+// ownPods are those of the last pass, except for those that came, changed or went since. There is a helper on each node, and a client
+// copies all that it lists.
 func (r *reader) ownPods(ctx context.Context) (*operatorPods, error) {
 	// What changes after this is read in the next pass, whether or not it is in this one.
 	changed, known := r.interest.ownPods.take()

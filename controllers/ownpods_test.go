@@ -98,7 +98,8 @@ func (b *ownPodsBed) must(err error) {
 
 func TestOwnPodsAreListedOnceAndReadAgainOneByOne(t *testing.T) {
 	helper := ownPod("h", "a", helperComponent, corev1.ConditionFalse)
-	b := newOwnPodsBed(t, helper, ownPod("o", "b", helperComponent, corev1.ConditionTrue), ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue))
+	b := newOwnPodsBed(t, helper, ownPod("o", "b", helperComponent, corev1.ConditionTrue),
+		ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue))
 	if pods := b.read(2, 0, "nothing is known"); len(pods.managers) != 1 {
 		t.Errorf("they are %v", pods)
 	}
@@ -180,7 +181,8 @@ func TestAHelperThatIsBeingDeletedDoesNotCount(t *testing.T) {
 }
 
 func TestAManagerWithTheNameOfAHelperThatIsGoneIsNoHelper(t *testing.T) {
-	helper, manager := ownPod("h", "a", helperComponent, corev1.ConditionTrue), ownPod("h", "a", v1alpha1.ManagerComponent, corev1.ConditionTrue)
+	helper := ownPod("h", "a", helperComponent, corev1.ConditionTrue)
+	manager := ownPod("h", "a", v1alpha1.ManagerComponent, corev1.ConditionTrue)
 	b := newOwnPodsBed(t, helper)
 	b.read(2, 0, "nothing is known")
 	b.must(b.world.Delete(t.Context(), helper))

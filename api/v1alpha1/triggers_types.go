@@ -36,8 +36,8 @@ type NodeConditionTrigger struct {
 	// +kubebuilder:default="True"
 	Status TriggerStatus `json:"status,omitempty"`
 
-	// minSeconds is for how many seconds the condition must have had the status, and the node must have been Ready. 0 means no wait. Defaults
-	// to 300 (5 minutes).
+	// minSeconds is for how many seconds the condition must have had the status, and the node must have been Ready, as the manager sees it. It
+	// counts from when a policy first names the condition. 0 means no wait. Defaults to 300 (5 minutes).
 	// +optional
 	// +kubebuilder:default=300
 	// +kubebuilder:validation:Type=""

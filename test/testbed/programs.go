@@ -18,8 +18,8 @@ var (
 	buildEnvironment = []string{"CGO_ENABLED=0"}
 )
 
-// Build builds one of the project's programs into a folder, as `make build` does, so that measurements are of what users get. It returns the
-// path of the program.
+// Build builds one of the project's programs into a folder, as `make build` does, so that measurements are of what users get. It returns
+// the path of the program.
 func Build(ctx context.Context, folder, program string) (string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {

@@ -16,10 +16,13 @@ func TestProgramsAreBuiltAsMakeBuildsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), "make", "--no-print-directory", "--dry-run", "build", "GOARCH=amd64", "VERSION=v1", "REVISION=r", "PROGRAMS=helper")
+	command := exec.CommandContext(t.Context(), "make", "--no-print-directory", "--dry-run", "build",
+		"GOARCH=amd64", "VERSION=v1", "REVISION=r", "PROGRAMS=helper", "BIN=out")
 	command.Dir = root
 	// A make that runs this test has passed on its own flags.
-	command.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") })
+	command.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS=")
+	})
 	commands, err := command.Output()
 	if err != nil {
 		t.Fatalf("ask make for its commands: %v", commandError(err))
@@ -30,7 +33,8 @@ func TestProgramsAreBuiltAsMakeBuildsThem(t *testing.T) {
 	for i := range want {
 		want[i] = strings.Replace(want[i], "-ldflags=", `-ldflags="`, 1)
 	}
-	want = append(want, "-X", `github.com/reboot-operator/reboot-operator/internal/version.stamped=v1"`, "-o", "bin/linux-amd64/", "./cmd/helper")
+	stamp := `github.com/reboot-operator/reboot-operator/internal/version.stamped=v1"`
+	want = append(want, "-X", stamp, "-o", "out/", "./cmd/helper")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what make build runs (-as here +got):\n%s", diff)
 	}
