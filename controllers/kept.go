@@ -25,8 +25,9 @@ type kept struct {
 	nodes   inOrder[corev1.Node]
 	// unfinished are the reboots that are not complete.
 	unfinished map[*v1alpha1.NodeReboot]bool
-	// views of Nodes by name.
-	views map[string]keptNode
+	// views of Nodes by name, and those of the last pass.
+	views     map[string]keptNode
+	nodeViews nodeViews
 	// ownPods are the pods of helpers and managers, as they were read last; nil if some could not be read.
 	ownPods *operatorPods
 	// budgets by namespace, for the projection of pods.

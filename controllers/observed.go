@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // observed is when this manager first saw what other machines say, by its own clock. Their own times are by clocks that may be off, so they
@@ -93,7 +94,7 @@ func (o *observed) ofNode(node *corev1.Node) []model.NodeCondition {
 	conditions := o.scratch[:0]
 	for i := range node.Status.Conditions {
 		c := &node.Status.Conditions[i]
-		if c.Type != corev1.NodeReady && !slices.Contains(o.types, c.Type) {
+		if !projection.IsWatched(c.Type, o.types) {
 			continue
 		}
 		condition := model.NodeCondition{Type: c.Type, Status: c.Status, Since: now, Transition: c.LastTransitionTime}

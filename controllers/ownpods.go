@@ -39,6 +39,7 @@ func (r *reader) ownPods(ctx context.Context) (*operatorPods, error) {
 			return nil, err
 		}
 		last, changed = &operatorPods{helpers: projection.Helpers(helpers)}, ownPodsChanged{managers: true}
+		r.kept.nodeViews.allHelpers = true
 	}
 	if changed.managers {
 		managers, err := r.listOwnPods(ctx, v1alpha1.ManagerComponent)
@@ -59,6 +60,7 @@ func (r *reader) readHelpers(ctx context.Context, helpers map[string][]projectio
 	names := sets.New[string]()
 	for was := range changed {
 		names.Insert(was.pod)
+		r.kept.nodeViews.helperChanged(was.node)
 		if remaining := withoutPod(helpers[was.node], was.pod); len(remaining) > 0 {
 			helpers[was.node] = remaining
 		} else {
@@ -76,6 +78,7 @@ func (r *reader) readHelpers(ctx context.Context, helpers map[string][]projectio
 		}
 		if helper, counts := projection.HelperPodOf(&pod); counts && !projection.IsManager(&pod) {
 			// What was noted of the pod may have been only a part of what happened, and it may be there already.
+			r.kept.nodeViews.helperChanged(pod.Spec.NodeName)
 			helpers[pod.Spec.NodeName] = append(withoutPod(helpers[pod.Spec.NodeName], name), helper)
 		}
 	}

@@ -42,21 +42,6 @@ func conditionChanged(before, after *corev1.Node, t corev1.NodeConditionType) bo
 	return from.Status != to.Status || !from.LastTransitionTime.Equal(&to.LastTransitionTime)
 }
 
-// triggerTypes are the types of node conditions that policies name, in order.
-func triggerTypes(policies []*v1alpha1.RebootPolicy) []corev1.NodeConditionType {
-	var types []corev1.NodeConditionType
-	for _, policy := range policies {
-		if policy.Spec.Triggers == nil {
-			continue
-		}
-		for i := range policy.Spec.Triggers.NodeConditions {
-			types = append(types, corev1.NodeConditionType(policy.Spec.Triggers.NodeConditions[i].Type))
-		}
-	}
-	slices.Sort(types)
-	return slices.Compact(types)
-}
-
 // nodeRebootChanged lets everything through that a plan reads, the manager's own status too: a plan is empty for a cluster to which it
 // was applied, so the pass that follows a write finds nothing to do, unless something else happened as well. Labels and annotations may
 // decide whether admission refuses what is written.

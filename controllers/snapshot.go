@@ -189,9 +189,6 @@ func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
 	}
 	s.Policies = policies
 	s.Invalid = r.gates.Invalid(s.Policies)
-	types := triggerTypes(s.Policies)
-	r.interest.setConditions(types)
-	r.observed.lookFor(types)
 	return nil
 }
 
@@ -204,11 +201,14 @@ func (r *reader) readReboots(ctx context.Context, s *snapshot) error {
 }
 
 func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
+	types := projection.TriggerTypes(s.Policies)
+	r.interest.setConditions(types)
+	r.observed.lookFor(types)
 	own, err := r.ownPods(ctx)
 	if err != nil {
 		return err
 	}
-	sets, err := r.helperSets(ctx)
+	helperSets, err := r.helperSets(ctx)
 	if err != nil {
 		return err
 	}
@@ -219,21 +219,42 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		return err
 	}
 	s.ManagerPods, s.nodes = own.managers, r.kept.nodes.list
-	s.Nodes = make([]*model.Node, 0, len(s.nodes))
-	for _, node := range s.nodes {
-		outside := projection.Outside{
-			Conditions: r.observed.ofNode(node), Foreign: foreign.of(node.Name), Volumes: volumes[node.Name], NoDetector: sets.NoDetector(node),
-		}
-		if pods := own.helpers[node.Name]; len(pods) > 0 {
-			outside.Helper = projection.HelperAmong(pods)
-		} else {
-			outside.Problem, outside.NotMeant = sets.Missing(node)
-		}
-		outside.Since = r.observed.ofHelper(node.UID, outside.Helper.Ready)
-		s.Nodes = append(s.Nodes, r.kept.view(node, &outside))
+	s.Nodes = make([]*model.Node, len(s.nodes))
+	r.kept.nodeViews.begin(helperSets, types)
+	of := surroundings{own: own, sets: projection.NewHelperSets(r.namespace, helperSets), foreign: foreign, volumes: volumes}
+	views := make([]viewedNode, len(s.nodes))
+	for i, node := range s.nodes {
+		views[i] = r.viewOf(i, node, &of)
+		s.Nodes[i] = views[i].view
 	}
+	r.kept.nodeViews.keep(views)
 	r.observed.keepNodes(s.nodes)
 	return nil
+}
+
+// surroundings are what is known of Nodes from outside.
+type surroundings struct {
+	own     *operatorPods
+	sets    *projection.HelperSets
+	foreign *foreignMaintenance
+	volumes map[string][]string
+}
+
+// viewOf a Node that is at a place in the list.
+func (r *reader) viewOf(at int, node *corev1.Node, of *surroundings) viewedNode {
+	outside := projection.Outside{Foreign: of.foreign.of(node.Name), Volumes: of.volumes[node.Name]}
+	alone := isAlone(&outside)
+	if view, known := r.kept.nodeViews.known(at, node); known && alone {
+		return viewedNode{node, view, alone}
+	}
+	outside.Conditions, outside.NoDetector = r.observed.ofNode(node), of.sets.NoDetector(node)
+	if pods := of.own.helpers[node.Name]; len(pods) > 0 {
+		outside.Helper = projection.HelperAmong(pods)
+	} else {
+		outside.Problem, outside.NotMeant = of.sets.Missing(node)
+	}
+	outside.Since = r.observed.ofHelper(node.UID, outside.Helper.Ready)
+	return viewedNode{node, r.kept.view(node, &outside), alone}
 }
 
 // readSlots takes the slots object as this manager last read or wrote it, and reads it if that is not known. Whatever is granted or freed

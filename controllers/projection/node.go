@@ -138,3 +138,23 @@ func StripNode(node *corev1.Node) *corev1.Node {
 	}
 	return stripped
 }
+
+// TriggerTypes are the types of node conditions that policies name, in order.
+func TriggerTypes(policies []*v1alpha1.RebootPolicy) []corev1.NodeConditionType {
+	var types []corev1.NodeConditionType
+	for _, policy := range policies {
+		if policy.Spec.Triggers == nil {
+			continue
+		}
+		for i := range policy.Spec.Triggers.NodeConditions {
+			types = append(types, corev1.NodeConditionType(policy.Spec.Triggers.NodeConditions[i].Type))
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// IsWatched says whether a plan may read a condition, if policies name the types.
+func IsWatched(t corev1.NodeConditionType, types []corev1.NodeConditionType) bool {
+	return t == corev1.NodeReady || slices.Contains(types, t)
+}

@@ -97,11 +97,11 @@ func ownPods(pods []*corev1.Pod, namespace string) (helpers, managers []corev1.P
 func nodesOf(objects *Objects, settings *Settings, helpers map[string][]HelperPod, now time.Time) []*model.Node {
 	helperSets := NewHelperSets(settings.Namespace, valuesOf(objects.HelperSets))
 	foreign := foreignOf(objects, settings)
-	volumes := volumesOf(objects)
+	volumes, types := volumesOf(objects), TriggerTypes(objects.Policies)
 	nodes := make([]*model.Node, 0, len(objects.Nodes))
 	for _, node := range byName(objects.Nodes) {
 		outside := Outside{
-			Conditions: conditionsOf(node, now), Foreign: foreign[node.Name], Volumes: volumes[node.Name],
+			Conditions: conditionsOf(node, types, now), Foreign: foreign[node.Name], Volumes: volumes[node.Name],
 			NoDetector: helperSets.NoDetector(node),
 		}
 		switch pods := helpers[node.Name]; {
@@ -125,12 +125,13 @@ func valuesOf[T any](pointers []*T) []T {
 	return values
 }
 
-func conditionsOf(node *corev1.Node, now time.Time) []model.NodeCondition {
-	conditions := make([]model.NodeCondition, len(node.Status.Conditions))
+func conditionsOf(node *corev1.Node, types []corev1.NodeConditionType, now time.Time) []model.NodeCondition {
+	var conditions []model.NodeCondition
 	for i := range node.Status.Conditions {
-		c := &node.Status.Conditions[i]
-		conditions[i] = model.NodeCondition{
-			Type: c.Type, Status: c.Status, Since: earliest(c.LastTransitionTime.Time, now), Transition: c.LastTransitionTime,
+		if c := &node.Status.Conditions[i]; IsWatched(c.Type, types) {
+			conditions = append(conditions, model.NodeCondition{
+				Type: c.Type, Status: c.Status, Since: earliest(c.LastTransitionTime.Time, now), Transition: c.LastTransitionTime,
+			})
 		}
 	}
 	return conditions

@@ -1,0 +1,216 @@
+//go:build linux
+
+package controllers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// viewBed changes a cluster at random.
+type viewBed struct {
+	*testing.T
+	random *rand.Rand
+	cache  *heldCache
+	reader *reader
+	policy *v1alpha1.RebootPolicy
+	// copies counts objects, so that each has another UID.
+	copies int
+}
+
+func newViewBed(t *testing.T, seed uint64) *viewBed {
+	t.Helper()
+	b := &viewBed{T: t, random: rand.New(rand.NewPCG(seed, 1)), cache: bigHeldCluster(8, false)}
+	b.reader = readerOf(b.cache)
+	held, _, _ := b.cache.stores["*v1alpha1.RebootPolicy"].GetByKey("p")
+	b.policy, _ = held.(*v1alpha1.RebootPolicy)
+	b.cache.add(newHelperSet("helper", func(*corev1.PodSpec) {}))
+	return b
+}
+
+func (b *viewBed) name() string { return fmt.Sprintf("node-%05d", b.random.IntN(8)) }
+
+func (b *viewBed) one(of int) bool { return b.random.IntN(of) == 0 }
+
+// remove an object of a kind, by its key.
+func (b *viewBed) remove(kind, key string) {
+	if held, exists, _ := b.cache.stores[kind].GetByKey(key); exists {
+		_ = b.cache.stores[kind].Delete(held)
+	}
+}
+
+func (b *viewBed) changeNode() {
+	name := b.name()
+	held, exists, _ := b.cache.stores["*v1.Node"].GetByKey(name)
+	node, _ := held.(*corev1.Node)
+	switch {
+	case !exists:
+		b.copies++
+		node = newNode(name)
+		node.UID = types.UID(fmt.Sprint("node-", b.copies))
+	case b.one(4):
+		b.remove("*v1.Node", name)
+		return
+	default: // at times it says the same as before
+		node = node.DeepCopy()
+		node.Spec.Unschedulable = b.one(2)
+		node.Status.Conditions[b.random.IntN(len(node.Status.Conditions))].Status = corev1.ConditionFalse
+	}
+	b.cache.add(node)
+}
+
+func (b *viewBed) changeHelper() {
+	name := "helper-" + b.name()
+	if b.one(5) {
+		name = "second"
+	}
+	held, exists, _ := b.cache.stores["*v1.Pod"].GetByKey(testNamespace + "/" + name)
+	before, _ := held.(*corev1.Pod)
+	if exists && b.one(3) {
+		b.remove("*v1.Pod", testNamespace+"/"+name)
+		b.reader.interest.ownPods.note(before)
+		return
+	}
+	after := ownPod(name, b.name(), helperComponent, []corev1.ConditionStatus{corev1.ConditionTrue, corev1.ConditionFalse}[b.random.IntN(2)])
+	b.cache.add(after)
+	switch {
+	case b.one(5):
+		b.reader.kept.ownPods = nil // the pass that took what was noted failed
+	case exists && b.one(3):
+		b.reader.interest.ownPods.note(before) // the rest of what happened is noted later
+	case exists:
+		b.reader.interest.ownPods.note(before, after)
+	default:
+		b.reader.interest.ownPods.note(after)
+	}
+}
+
+func (b *viewBed) changeSurroundings() {
+	switch b.random.IntN(5) {
+	case 0:
+		b.remove("*v1.DaemonSet", testNamespace+"/helper")
+		if selector := map[string]string{corev1.LabelTopologyZone: "zone-1"}; b.one(2) {
+			b.cache.add(newHelperSet("helper", func(spec *corev1.PodSpec) { spec.NodeSelector = selector }))
+		}
+	case 1:
+		b.policy = b.policy.DeepCopy()
+		b.policy.Spec.Triggers = nil
+		if b.one(2) {
+			b.policy.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "DiskPressure"}}}
+		}
+		b.cache.add(b.policy)
+	case 2:
+		b.reader.maintenances = fakeMaintenances{objects: []unstructured.Unstructured{*nodeMaintenance(b.name())}}
+	case 3:
+		b.reader.maintenances = fakeMaintenances{unknown: []schema.GroupVersionKind{{Kind: "NodeMaintenance"}}}
+	case 4:
+		b.reader.maintenances = fakeMaintenances{}
+	}
+}
+
+// changeVolumes lets a volume of a node that is drained be attached or detached.
+func (b *viewBed) changeVolumes() {
+	b.policy = b.policy.DeepCopy()
+	b.policy.Spec.Drain.VolumeDetachSeconds = ptr.To[int32](60)
+	b.cache.add(b.policy)
+	drained := neededOf(b.name())
+	drained.Status.Attempt = &v1alpha1.Attempt{Number: 1, DrainOrderedTime: ptr.To(metav1.NewMicroTime(testNow))}
+	attached := &storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "volume"}}
+	attached.Spec.NodeName = drained.Spec.NodeName
+	for _, object := range []client.Object{drained, attached} {
+		b.cache.add(object)
+		if b.one(2) {
+			b.remove(kindOf(object), object.GetName())
+		}
+	}
+}
+
+func (b *viewBed) views() []*model.Node {
+	b.Helper()
+	s, err := b.reader.read(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s.Nodes
+}
+
+// What a pass takes from the last one is what it would find if it looked at everything again.
+func TestViewsOfNodesAreThoseOfAPassThatLooksAtAllOfThem(t *testing.T) {
+	for seed := range uint64(20) {
+		b := newViewBed(t, seed)
+		for step := range 200 {
+			change := b.random.IntN(4)
+			[]func(){b.changeNode, b.changeHelper, b.changeSurroundings, b.changeVolumes}[change]()
+			if b.one(3) {
+				continue // more than one thing changed
+			}
+			got := b.views()
+			b.reader.kept.nodeViews = nodeViews{}
+			want := b.views()
+			if len(got) != len(want) {
+				t.Fatalf("seed %d, step %d, change %d: %d nodes, want %d", seed, step, change, len(got), len(want))
+			}
+			for i := range want {
+				if got[i] != want[i] { // one that would say the same is the very same one
+					t.Fatalf("seed %d, step %d, change %d: an old view of %s", seed, step, change, want[i].Name)
+				}
+			}
+		}
+	}
+}
+
+func TestAPassLooksAgainOnlyAtNodesThatChanged(t *testing.T) {
+	b := newViewBed(t, 1)
+	b.views()
+	b.views() // the first pass after the one that listed all helpers
+	looks := func() int {
+		t.Helper()
+		looked := 0
+		for i, node := range b.reader.kept.nodes.list {
+			if _, known := b.reader.kept.nodeViews.known(i, node); !known {
+				looked++
+			}
+		}
+		return looked
+	}
+	if n := looks(); n != 0 {
+		t.Errorf("nothing changed, and a pass would look at %d nodes", n)
+	}
+	b.reader.kept.nodeViews.helperChanged("node-00003")
+	if n := looks(); n != 1 {
+		t.Errorf("one helper changed, and a pass would look at %d nodes", n)
+	}
+	b.views()
+	if n := looks(); n != 0 {
+		t.Errorf("a pass looked at it, and the next one would look at %d nodes", n)
+	}
+}
+
+// A pass that fails half way leaves to the next one which helpers changed.
+func TestHelpersThatChangedAreNotForgottenByAPassThatFails(t *testing.T) {
+	b := newViewBed(t, 1)
+	b.views()
+	before, after := ownPod("helper-node-00001", "node-00001", helperComponent, corev1.ConditionTrue),
+		ownPod("helper-node-00001", "node-00001", helperComponent, corev1.ConditionFalse)
+	b.cache.add(after)
+	b.reader.interest.ownPods.note(before, after)
+	if _, err := b.reader.ownPods(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if view := b.views()[1]; view.HelperReady {
+		t.Error("the view is from before the helper changed")
+	}
+}
