@@ -38,7 +38,7 @@ type Options struct {
 	Idle time.Duration
 	// Capacity is the policy's gates.capacity.
 	Capacity v1alpha1.Requirement
-	// Env is the manager's environment, such as GOGC=50.
+	// Env is the manager's environment, such as GOGC=25.
 	Env []string
 }
 

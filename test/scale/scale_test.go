@@ -44,7 +44,7 @@ func TestAManagerIsSmallAndSilentInALargeCluster(t *testing.T) {
 		Needs: min(number(t, "NEEDS", 30), nodes), Watches: number(t, "WATCHES", 50),
 		Idle: time.Duration(number(t, "IDLE", 5)) * time.Second, Capacity: v1alpha1.Ignore,
 		// As in config/manager.
-		Env: []string{"GOMEMLIMIT=230MiB", "GOGC=50"},
+		Env: []string{"GOMEMLIMIT=230MiB", "GOGC=25"},
 	}
 	if os.Getenv("SCALE_CAPACITY") != "" {
 		options.Capacity = v1alpha1.Require
