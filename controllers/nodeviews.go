@@ -28,7 +28,7 @@ type nodeViews struct {
 type viewedNode struct {
 	node *corev1.Node
 	view *model.Node
-	// alone says that the view depends on nothing but the Node and its helper: not on maintenance by others, and not on volumes.
+	// alone says that there was neither maintenance by others nor a volume that is waited for.
 	alone bool
 }
 
@@ -40,7 +40,7 @@ func (v *nodeViews) helperChanged(node string) {
 	v.helpers.Insert(node)
 }
 
-// begin a pass. If something changed that the views of all Nodes depend on, those of the last pass say nothing.
+// begin a pass. If something changed that the views of all Nodes depend on, no view of the last pass is kept.
 func (v *nodeViews) begin(helperSets []appsv1.DaemonSet, types []corev1.NodeConditionType) {
 	same := slices.EqualFunc(v.helperSets, helperSets, func(a, b appsv1.DaemonSet) bool { return !helperSetChanged(&a, &b) })
 	if !same || v.allHelpers || !slices.Equal(v.types, types) {
@@ -49,7 +49,8 @@ func (v *nodeViews) begin(helperSets []appsv1.DaemonSet, types []corev1.NodeCond
 	v.helperSets, v.types = helperSets, types
 }
 
-// known is the view of the last pass of a Node that is alone, if nothing about it changed. At is where the Node is in the list.
+// known is the view of the last pass of a Node that was alone, if neither the Node nor its helper changed since. At is where the Node is in
+// the list.
 func (v *nodeViews) known(at int, node *corev1.Node) (view *model.Node, known bool) {
 	if at >= len(v.last) || v.last[at].node != node || !v.last[at].alone || v.helpers.Has(node.Name) {
 		return nil, false
@@ -62,5 +63,5 @@ func (v *nodeViews) keep(views []viewedNode) {
 	v.last, v.helpers, v.allHelpers = views, nil, false
 }
 
-// isAlone says that nothing is known of a node from outside but what its helper and its conditions say.
+// isAlone says that nobody else maintains a node, and that no volumes of it are waited for.
 func isAlone(outside *projection.Outside) bool { return len(outside.Foreign)+len(outside.Volumes) == 0 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,12 +31,25 @@ type viewBed struct {
 	policy *v1alpha1.RebootPolicy
 	// copies counts objects, so that each has another UID.
 	copies int
+	clock  *countingClock
+}
+
+// countingClock counts looks at the helpers of nodes, each of which asks for the time.
+type countingClock struct {
+	*clocktesting.FakePassiveClock
+	asked int
+}
+
+func (c *countingClock) Now() time.Time {
+	c.asked++
+	return c.FakePassiveClock.Now()
 }
 
 func newViewBed(t *testing.T, seed uint64) *viewBed {
 	t.Helper()
 	b := &viewBed{T: t, random: rand.New(rand.NewPCG(seed, 1)), cache: bigHeldCluster(8, false)}
-	b.reader = readerOf(b.cache)
+	b.reader, b.clock = readerOf(b.cache), &countingClock{FakePassiveClock: clocktesting.NewFakePassiveClock(testNow)}
+	b.reader.observed.clock = b.clock
 	held, _, _ := b.cache.stores["*v1alpha1.RebootPolicy"].GetByKey("p")
 	b.policy, _ = held.(*v1alpha1.RebootPolicy)
 	b.cache.add(newHelperSet("helper", func(*corev1.PodSpec) {}))
@@ -67,7 +82,9 @@ func (b *viewBed) changeNode() {
 	default: // at times it says the same as before
 		node = node.DeepCopy()
 		node.Spec.Unschedulable = b.one(2)
-		node.Status.Conditions[b.random.IntN(len(node.Status.Conditions))].Status = corev1.ConditionFalse
+		condition := &node.Status.Conditions[b.random.IntN(len(node.Status.Conditions))]
+		condition.Status = []corev1.ConditionStatus{corev1.ConditionTrue, corev1.ConditionFalse}[b.random.IntN(2)]
+		condition.LastTransitionTime.Time = b.clock.FakePassiveClock.Now()
 	}
 	b.cache.add(node)
 }
@@ -90,7 +107,7 @@ func (b *viewBed) changeHelper() {
 	case b.one(5):
 		b.reader.kept.ownPods = nil // the pass that took what was noted failed
 	case exists && b.one(3):
-		b.reader.interest.ownPods.note(before) // the rest of what happened is noted later
+		b.reader.interest.ownPods.note(before) // the watch is behind the cache
 	case exists:
 		b.reader.interest.ownPods.note(before, after)
 	default:
@@ -157,9 +174,12 @@ func TestViewsOfNodesAreThoseOfAPassThatLooksAtAllOfThem(t *testing.T) {
 			if b.one(3) {
 				continue // more than one thing changed
 			}
+			b.clock.SetTime(b.clock.FakePassiveClock.Now().Add(time.Minute))
 			got := b.views()
+			kept := b.reader.kept.nodeViews
 			b.reader.kept.nodeViews = nodeViews{}
 			want := b.views()
+			b.reader.kept.nodeViews = kept // the next pass goes on from the one that did not look at all of them
 			if len(got) != len(want) {
 				t.Fatalf("seed %d, step %d, change %d: %d nodes, want %d", seed, step, change, len(got), len(want))
 			}
@@ -174,28 +194,30 @@ func TestViewsOfNodesAreThoseOfAPassThatLooksAtAllOfThem(t *testing.T) {
 
 func TestAPassLooksAgainOnlyAtNodesThatChanged(t *testing.T) {
 	b := newViewBed(t, 1)
-	b.views()
-	b.views() // the first pass after the one that listed all helpers
-	looks := func() int {
-		t.Helper()
-		looked := 0
-		for i, node := range b.reader.kept.nodes.list {
-			if _, known := b.reader.kept.nodeViews.known(i, node); !known {
-				looked++
-			}
+	helper := ownPod("helper-node-00003", "node-00003", helperComponent, corev1.ConditionTrue)
+	for _, step := range []struct {
+		what   string
+		change func()
+		looks  int
+	}{
+		{"the first pass", func() {}, 8},
+		{"nothing changed", func() {}, 0},
+		{"one helper changed", func() { b.reader.interest.ownPods.note(helper, helper) }, 1},
+		{"nothing changed since", func() {}, 0},
+		{"there is another DaemonSet", func() { b.cache.add(newHelperSet("other", func(*corev1.PodSpec) {})) }, 8},
+		{"all helpers are listed again", func() { b.reader.kept.ownPods = nil }, 8},
+		{"nothing changed after that", func() {}, 0},
+	} {
+		step.change()
+		b.clock.asked = 0
+		b.views()
+		conditions := 0
+		if step.what == "the first pass" {
+			conditions = 8 // their times are looked up once for each Node
 		}
-		return looked
-	}
-	if n := looks(); n != 0 {
-		t.Errorf("nothing changed, and a pass would look at %d nodes", n)
-	}
-	b.reader.kept.nodeViews.helperChanged("node-00003")
-	if n := looks(); n != 1 {
-		t.Errorf("one helper changed, and a pass would look at %d nodes", n)
-	}
-	b.views()
-	if n := looks(); n != 0 {
-		t.Errorf("a pass looked at it, and the next one would look at %d nodes", n)
+		if looks := b.clock.asked - conditions; looks != step.looks {
+			t.Errorf("%s: the pass looked at %d nodes, want %d", step.what, looks, step.looks)
+		}
 	}
 }
 

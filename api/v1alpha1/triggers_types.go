@@ -37,7 +37,7 @@ type NodeConditionTrigger struct {
 	Status TriggerStatus `json:"status,omitempty"`
 
 	// minSeconds is for how many seconds the condition must have had the status, and the node must have been Ready, as the manager sees it. It
-	// counts from when a policy first names the condition. 0 means no wait. Defaults to 300 (5 minutes).
+	// counts at the earliest from when a policy names the condition. 0 means no wait. Defaults to 300 (5 minutes).
 	// +optional
 	// +kubebuilder:default=300
 	// +kubebuilder:validation:Type=""

@@ -95,7 +95,7 @@ func ownPods(pods []*corev1.Pod, namespace string) (helpers, managers []corev1.P
 }
 
 func nodesOf(objects *Objects, settings *Settings, helpers map[string][]HelperPod, now time.Time) []*model.Node {
-	helperSets := NewHelperSets(settings.Namespace, valuesOf(objects.HelperSets))
+	helperSets := NewHelperSets(settings.Namespace, valuesOf(byName(objects.HelperSets)))
 	foreign := foreignOf(objects, settings)
 	volumes, types := volumesOf(objects), TriggerTypes(objects.Policies)
 	nodes := make([]*model.Node, 0, len(objects.Nodes))
