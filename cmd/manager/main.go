@@ -209,6 +209,9 @@ func addProbes(mgr manager.Manager, lock *election.Lock, elects bool) error {
 		if err := election.AddHandover(mgr, lock); err != nil {
 			return fmt.Errorf("add the handover of the lead: %w", err)
 		}
+		if err := collectLessUntil(lock.WhenAsked(), mgr); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("candidate", ready)); err != nil {
 		return fmt.Errorf("add the probes: %w", err)

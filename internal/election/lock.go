@@ -144,6 +144,9 @@ func (l *Lock) Asked() bool {
 	}
 }
 
+// WhenAsked is closed when this process asks for the lease for the first time.
+func (l *Lock) WhenAsked() <-chan struct{} { return l.asked }
+
 // Identity implements resourcelock.Interface.
 func (l *Lock) Identity() string { return l.lease.Identity() }
 
