@@ -151,19 +151,24 @@ func lastOf(text string) string {
 	return mark + text[begin:]
 }
 
-// helperLabels are those that are kept of the pods of helpers, which have them in common.
-var helperLabels = map[string]string{v1alpha1.ComponentLabel: HelperComponent}
+// The pods of helpers have their labels in common, and those that are Ready have their condition in common. Nothing changes what a cache
+// holds.
+var (
+	helperLabels = map[string]string{v1alpha1.ComponentLabel: HelperComponent}
+	helperReady  = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+)
 
 // StripHelper keeps where the pod of a helper runs, and what says why it is not Ready.
 func StripHelper(pod *corev1.Pod) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
 	stripped.Namespace, stripped.Labels = intern.Text(pod.Namespace), helperLabels
 	stripped.Spec.NodeName, stripped.Status.Phase = intern.Text(pod.Spec.NodeName), intern.Text(pod.Status.Phase)
+	if PodReady(pod) {
+		stripped.Status.Conditions = helperReady
+		return stripped
+	}
 	if ready := readyCondition(pod); ready != nil {
 		stripped.Status.Conditions = []corev1.PodCondition{{Type: intern.Text(ready.Type), Status: intern.Text(ready.Status)}}
-	}
-	if PodReady(pod) {
-		return stripped
 	}
 	stripped.Status.Reason, stripped.Status.Message = pod.Status.Reason, pod.Status.Message
 	stripped.Status.ContainerStatuses = make([]corev1.ContainerStatus, 0, len(pod.Status.ContainerStatuses))
