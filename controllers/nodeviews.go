@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
-// nodeViews are what a plan sees of Nodes, from one pass to the next. In a large cluster nearly all of them stay, so a pass looks again only
-// at those of which something changed.
+// nodeViews are what a plan sees of Nodes, from one pass to the next. In a large cluster nearly all of them stay, so a pass looks again
+// only at those of which something changed.
 type nodeViews struct {
 	// last are those of the last pass, by name of the Node.
 	last []viewedNode
