@@ -248,6 +248,24 @@ func newFakeAlertmanager(t *testing.T, answer func(w http.ResponseWriter, r *htt
 	return f
 }
 
+// Nothing would end a silence whose ID is not known.
+func TestASilenceWithoutAnIDIsNotTakenForMade(t *testing.T) {
+	for _, text := range []string{"{}", `{"silenceID": ""}`, `{"silenceID": 1}`} {
+		s := newFakeAlertmanager(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				_, _ = w.Write([]byte("[]"))
+				return
+			}
+			_, _ = w.Write([]byte(text))
+		})
+		entry, want := silenced(s.URL, "node-1", matcher("node", v1alpha1.MatchEqual, "{{ .Node }}"))
+		err := newBench(t).Silences(entry).Keep(t.Context(), want, time.Hour)
+		if err == nil || !strings.Contains(Readable(err), "it does not answer as Alertmanager does.") {
+			t.Errorf("after the answer %s: %v", text, err)
+		}
+	}
+}
+
 func TestAnAlertmanagerThatCannotKeepSilencesSaysWhy(t *testing.T) {
 	says := func(status int, text string) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); _, _ = w.Write([]byte(text)) }

@@ -344,6 +344,10 @@ func TestAWindowThatLastsLongerThanUntilItOpensAgainOverlaps(t *testing.T) {
 		"on working days, for two days":   {cronWindow("0 22 * * 1-5", 48), "opens again after 86400"},
 		"twice a day":                     {cronWindow("0 2,12 * * *", 11), "opens again after 36000"},
 		"only on leap days":               {window: cronWindow("0 0 29 2 *", 24)},
+		"on leap days, for five years":    {cronWindow("0 0 29 2 *", 5*365*24), "opens again after 126230400"},
+		"a daily window": {window: v1alpha1.ScheduleWindow{Daily: &v1alpha1.DailyWindow{
+			Days: []v1alpha1.Weekday{v1alpha1.Monday}, From: "00:00", Through: "23:59",
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			problems := newSchedule(t, "UTC", test.window).Overlaps()
