@@ -122,7 +122,6 @@ func evictionBy(user string) *admissionv1.AdmissionRequest {
 }
 
 func TestEvictionsAreAnsweredByWhatTheAPIServerSaysAboutThePod(t *testing.T) {
-	const helperName = "system:serviceaccount:any-name:reboot-operator-helper"
 	for name, test := range map[string]struct {
 		user   string
 		pods   pods
