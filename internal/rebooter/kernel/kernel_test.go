@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -264,6 +265,17 @@ func TestFlavors(t *testing.T) {
 	} {
 		if got := name.flavor(); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestSegmentsOfVersionsAreInOrder(t *testing.T) {
+	ordered := []string{"rc", "", "ab", "b", "el", "2", "007", "10"}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got := compareSegments(a, b); got != cmp.Compare(i, j) {
+				t.Errorf("%q and %q: %d", a, b, got)
+			}
 		}
 	}
 }

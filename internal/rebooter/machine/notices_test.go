@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -8,7 +10,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/hostfs"
 )
+
+// apt reads the files of a folder in the order of their names. A directory has them in any order.
+func TestFilesOfAConfigurationAreInTheOrderOfTheirNames(t *testing.T) {
+	root := t.TempDir()
+	var want []string
+	for i := range 40 {
+		want = append(want, fmt.Sprintf("/%02d", i))
+	}
+	for i := range want {
+		if err := os.WriteFile(filepath.Join(root, want[(i*7+3)%len(want)]), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, filesOf(hostfs.Root(root), "/")); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/07"}, filesOf(hostfs.Root(root), "/07")); diff != "" {
+		t.Errorf("a single file (-want +got):\n%s", diff)
+	}
+}
 
 func TestOnARealBusWhatElseRebootsTheHostIsNoticed(t *testing.T) {
 	const dnf = "it reboots this host if /etc/dnf/automatic.conf says reboot = when-needed or when-changed"
