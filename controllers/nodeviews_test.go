@@ -229,9 +229,13 @@ func TestHelpersThatChangedAreNotForgottenByAPassThatFails(t *testing.T) {
 		ownPod("helper-node-00001", "node-00001", helperComponent, corev1.ConditionFalse)
 	b.cache.add(after)
 	b.reader.interest.ownPods.note(before, after)
-	if _, err := b.reader.ownPods(t.Context()); err != nil {
-		t.Fatal(err)
+	for _, kind := range []string{"*v1.DaemonSetList", "*v1.NodeList"} {
+		b.cache.unreadable = kind
+		if _, err := b.reader.read(t.Context()); err == nil {
+			t.Fatalf("a pass that cannot read the %s does not fail", kind)
+		}
 	}
+	b.cache.unreadable = ""
 	if view := b.views()[1]; view.HelperReady {
 		t.Error("the view is from before the helper changed")
 	}

@@ -89,6 +89,13 @@ func (b *ownPodsBed) read(lists, gets int, why string) *operatorPods {
 	return pods
 }
 
+// replace a pod by another one of its name.
+func (b *ownPodsBed) replace(before, after *corev1.Pod) {
+	b.Helper()
+	b.must(b.world.Delete(b.Context(), before))
+	b.must(b.world.Create(b.Context(), after))
+}
+
 func (b *ownPodsBed) must(err error) {
 	b.Helper()
 	if err != nil {
@@ -143,8 +150,7 @@ func TestAHelperCountsFromWhenItIsBound(t *testing.T) {
 	unbound, bound := ownPod("h", "", helperComponent, corev1.ConditionTrue), ownPod("h", "a", helperComponent, corev1.ConditionTrue)
 	b := newOwnPodsBed(t, unbound)
 	b.read(2, 0, "nothing is known")
-	b.must(b.world.Delete(t.Context(), unbound))
-	b.must(b.world.Create(t.Context(), bound))
+	b.replace(unbound, bound)
 	b.events.changed(unbound, bound)
 	if pods := b.read(0, 1, "it is bound"); len(pods.helpers["a"]) != 1 {
 		t.Errorf("they are %v", pods)
@@ -156,8 +162,7 @@ func TestAHelperIsThereOnceAlthoughOnlyAPartOfWhatHappenedWasNoted(t *testing.T)
 	before, after := ownPod("h", "a", helperComponent, corev1.ConditionTrue), ownPod("h", "b", helperComponent, corev1.ConditionTrue)
 	b := newOwnPodsBed(t, before)
 	b.read(2, 0, "nothing is known")
-	b.must(b.world.Delete(t.Context(), before))
-	b.must(b.world.Create(t.Context(), after))
+	b.replace(before, after)
 	for range 2 {
 		b.events.went(before)
 		b.read(0, 1, "the cache has what came after it")
@@ -185,8 +190,7 @@ func TestAManagerWithTheNameOfAHelperThatIsGoneIsNoHelper(t *testing.T) {
 	manager := ownPod("h", "a", v1alpha1.ManagerComponent, corev1.ConditionTrue)
 	b := newOwnPodsBed(t, helper)
 	b.read(2, 0, "nothing is known")
-	b.must(b.world.Delete(t.Context(), helper))
-	b.must(b.world.Create(t.Context(), manager))
+	b.replace(helper, manager)
 	b.events.changed(helper, manager)
 	if pods := b.read(1, 1, "a manager is there instead"); len(pods.helpers) != 0 || len(pods.managers) != 1 {
 		t.Errorf("they are %v", pods)
@@ -213,8 +217,7 @@ func TestAHelperThatIsOnAnotherNodeNowIsNotOnTheOldOne(t *testing.T) {
 	before, after := ownPod("h", "a", helperComponent, corev1.ConditionTrue), ownPod("h", "b", helperComponent, corev1.ConditionTrue)
 	b := newOwnPodsBed(t, before)
 	b.read(2, 0, "nothing is known")
-	b.must(b.world.Delete(t.Context(), before))
-	b.must(b.world.Create(t.Context(), after))
+	b.replace(before, after)
 	if !b.events.changed(before, after) {
 		t.Error("a helper on another node asks for no pass")
 	}

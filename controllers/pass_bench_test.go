@@ -36,6 +36,8 @@ import (
 type heldCache struct {
 	crcache.Informers
 	stores map[string]cache.Store
+	// unreadable is the kind of list that fails; empty if none does.
+	unreadable string
 }
 
 type heldInformer struct {
@@ -65,6 +67,9 @@ func (c *heldCache) GetInformer(_ context.Context, object client.Object, _ ...cr
 
 // List does what the cache of a manager does, with a copy of each object into the list.
 func (c *heldCache) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if c.unreadable == kindOf(list) {
+		return apierrors.NewInternalError(fmt.Errorf("%s cannot be read", c.unreadable))
+	}
 	wanted := (&client.ListOptions{}).ApplyOptions(options)
 	store := c.stores[kindOf(list)[:len(kindOf(list))-len("List")]]
 	if store == nil {

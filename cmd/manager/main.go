@@ -165,6 +165,11 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 	if err := addProbes(mgr, lock, options.leaderElect); err != nil {
 		return nil, err
 	}
+	if options.leaderElect {
+		if err := collectLessUntil(lock.WhenAsked(), mgr); err != nil {
+			return nil, err
+		}
+	}
 	if err := serveSecurely(mgr, options, kept, watcher, serverClock); err != nil {
 		return nil, err
 	}
@@ -208,9 +213,6 @@ func addProbes(mgr manager.Manager, lock *election.Lock, elects bool) error {
 		}
 		if err := election.AddHandover(mgr, lock); err != nil {
 			return fmt.Errorf("add the handover of the lead: %w", err)
-		}
-		if err := collectLessUntil(lock.WhenAsked(), mgr); err != nil {
-			return err
 		}
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("candidate", ready)); err != nil {
