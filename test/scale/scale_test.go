@@ -16,7 +16,9 @@ const (
 	// of largeNodes, where it used up to 148 MiB when this was written, and the goal is 150.
 	smallMemory = 100 << 20
 	largeMemory = 165 << 20
-	largeNodes  = 5000
+	// roomMemory is the limit there while room for pods is looked for, which takes all pods of the cluster. It used up to 193 MiB.
+	roomMemory = 205 << 20
+	largeNodes = 5000
 )
 
 // number is a setting of `make scale`, or what it is without.
@@ -56,7 +58,11 @@ func TestAManagerIsSmallAndSilentInALargeCluster(t *testing.T) {
 	t.Logf("measured:\n%s", result.Table())
 	limit := int64(smallMemory)
 	if nodes > 1000 {
-		limit = largeMemory * int64(max(nodes, largeNodes)) / largeNodes
+		limit = largeMemory
+		if options.Capacity == v1alpha1.Require {
+			limit = roomMemory
+		}
+		limit = limit * int64(max(nodes, largeNodes)) / largeNodes
 	}
 	for name, part := range map[string]Usage{"start": result.Start, "idle": result.Idle, "rollout": result.Rollout} {
 		if part.Peak > limit {
