@@ -21,6 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/internal/podstream"
+	"github.com/reboot-operator/reboot-operator/test/copies"
 )
 
 // slowBench is a bench in a bubble, whose clock is that of the bubble.
@@ -34,7 +35,7 @@ type slowBench struct {
 func newSlowBench(t *testing.T, pods time.Duration, objects ...client.Object) *slowBench {
 	t.Helper()
 	b := &slowBench{began: map[string]int{}}
-	base := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(objects...).Build()
+	base := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(copies.Of(objects)...).Build()
 	b.bench = newBenchWith(t, interceptor.NewClient(base, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			kind := strings.TrimSuffix(list.GetObjectKind().GroupVersionKind().Kind, "List")

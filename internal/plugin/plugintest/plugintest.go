@@ -17,6 +17,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/test/copies"
 )
 
 // Now is what the clock shows.
@@ -40,7 +41,7 @@ func New(t *testing.T, columns int, objects ...client.Object) *Terminal {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1alpha1.GroupVersion})
 	mapper.Add(app.PolicyKind, meta.RESTScopeRoot)
 	mapper.Add(app.RebootKind, meta.RESTScopeRoot)
-	c := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).
+	c := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(copies.Of(objects)...).
 		WithStatusSubresource(&v1alpha1.NodeReboot{}, &v1alpha1.RebootPolicy{}).
 		WithIndex(&v1alpha1.NodeReboot{}, "spec.nodeName", func(o client.Object) []string { // a selectable field of the kind
 			reboot, _ := o.(*v1alpha1.NodeReboot)
