@@ -103,8 +103,9 @@ func (d *daily) edges(wall time.Time, zone *time.Location) []time.Time {
 	begin, end := instantOf(wall, zone), instantOf(wall.Add(day), zone)
 	h := d.hours(wall.Year(), wall.Month(), wall.Day(), zone)
 	edges := []time.Time{begin, h.from, h.end, h.from.Add(-day), h.end.Add(day)}
-	if offsetAt(begin, zone) != offsetAt(end, zone) {
-		edges = append(edges, changeBetween(begin, end, zone))
+	if set := offsetAt(end, zone) - offsetAt(begin, zone); set != 0 {
+		// Clocks may be set back to the day before, and then show the beginning of the day once more.
+		edges = append(edges, changeBetween(begin, end, zone), begin.Add(-set))
 	}
 	edges = slices.DeleteFunc(edges, func(t time.Time) bool { return t.Before(begin) || t.After(end) })
 	slices.SortFunc(edges, time.Time.Compare)

@@ -125,6 +125,15 @@ func TestWindowsOpenAndClose(t *testing.T) {
 			from: "2026-10-31 12:00Z", to: "2026-11-02 00:00Z",
 			want: []string{"Sat 2026-10-31 22:00 -04 - Sun 2026-11-01 05:00 -05"},
 		},
+		"clocks are set back to the day before": {
+			zone: "America/St_Johns", windows: []v1alpha1.ScheduleWindow{{
+				Daily: &v1alpha1.DailyWindow{Days: []v1alpha1.Weekday{v1alpha1.Sunday}, From: "00:00", Through: "04:59:59"},
+			}},
+			from: "2010-11-06 00:00Z", to: "2010-11-08 00:00Z",
+			want: []string{
+				"Sun 2010-11-07 00:00 -02 - Sat 2010-11-06 23:01 -03", "Sun 2010-11-07 00:00 -03 - Sun 2010-11-07 05:00 -03",
+			},
+		},
 		"a day that does not exist": {
 			zone: "Pacific/Apia", windows: []v1alpha1.ScheduleWindow{cronWindow("0 10 30 12 *", 1)},
 			from: "2011-12-01 00:00Z", to: "2012-01-31 00:00Z",

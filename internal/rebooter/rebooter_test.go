@@ -426,6 +426,17 @@ func TestOthersThanTheHelperMayAskForNothing(t *testing.T) {
 	}
 }
 
+func TestTheHelperMayAskForAnythingAndTheRebootersUserForAPing(t *testing.T) {
+	const helper, own, other = 1, 2, 3
+	for _, action := range []Action{ActionPing, ActionReboot, ActionWatch} {
+		for uid, want := range map[uint32]bool{helper: true, own: action == ActionPing, other: false} {
+			if got := mayAsk(uid, helper, own, action); got != want {
+				t.Errorf("user %d, %s: %v, want %v", uid, action, got, want)
+			}
+		}
+	}
+}
+
 func TestOnlyOwnerAndGroupReachTheSocket(t *testing.T) {
 	socket, _ := serve(t, &fakeMachine{})
 	info, err := os.Stat(socket)

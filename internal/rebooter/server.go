@@ -106,7 +106,7 @@ func (s *Server) handle(ctx context.Context, connection net.Conn) {
 	}
 	var answer Response
 	switch {
-	case uid != s.HelperUID && (request.Action != ActionPing || uid != ownUID()):
+	case !mayAsk(uid, s.HelperUID, ownUID(), request.Action):
 		answer = refused("user %d may not ask", uid)
 	case version != nil:
 		answer = refused("%s", version.between("the helper", "the rebooter"))
@@ -123,6 +123,11 @@ func (s *Server) handle(ctx context.Context, connection net.Conn) {
 	}
 	s.logAnswer(uid, &request, &answer)
 	s.send(connection, &answer)
+}
+
+// mayAsk says that a user may ask for an action. The rebooter's own user may ping: its probes do.
+func mayAsk(uid, helper, own uint32, action Action) bool {
+	return uid == helper || uid == own && action == ActionPing
 }
 
 func (s *Server) answer(ctx context.Context, request *Request) Response {

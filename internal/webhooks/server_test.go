@@ -19,12 +19,14 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/test/await"
@@ -67,7 +69,9 @@ func serve(t *testing.T, s *server) *http.Client {
 func serveUntil(ctx context.Context, t *testing.T, s *server) (doer *http.Client, ended <-chan error) {
 	t.Helper()
 	served, roots := selfSigned(t)
-	s.log, s.clock = logr.Discard(), clock.RealClock{}
+	if s.clock == nil {
+		s.log, s.clock = logr.Discard(), clock.RealClock{}
+	}
 	s.getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return served, nil }
 	result := make(chan error, 1)
 	go func() { result <- s.Start(ctx) }()
@@ -248,20 +252,42 @@ func TestTheLargestRequestsFitIntoTheManagersMemory(t *testing.T) {
 	}
 }
 
-func TestAServerWhosePortIsTakenTriesAgain(t *testing.T) {
+func TestAServerWhosePortIsTakenTriesAgainAfterAPause(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{address: taken.Addr().String(), handler: newHandler(&pods{uid: "u1"}, logr.Discard())}
+	paused := clocktesting.NewFakeClock(time.Now())
+	var said atomic.Int32
+	s := &server{
+		address: taken.Addr().String(), handler: newHandler(&pods{uid: "u1"}, logr.Discard()), clock: paused,
+		log: funcr.New(func(_, line string) {
+			said.Add(1)
+			if !strings.Contains(line, "address already in use") {
+				t.Errorf("it says %s", line)
+			}
+		}, funcr.Options{}),
+	}
 	doer := serve(t, s)
+	for range 2 {
+		await.True(t, "a pause", paused.HasWaiters)
+		paused.Step(time.Minute)
+	}
+	await.True(t, "a pause", paused.HasWaiters)
+	if said.Load() != 3 {
+		t.Errorf("said %d times that it is not served, want 3", said.Load())
+	}
 	if err := taken.Close(); err != nil {
 		t.Fatal(err)
 	}
+	paused.Step(time.Minute)
 	await.True(t, "an answer", func() bool {
 		response, err := post(t, doer, "https://"+s.address+evictionsPath, evictionBy("someone"))
 		return err == nil && response.Allowed
 	})
+	if paused.HasWaiters() {
+		t.Error("it waits although it serves")
+	}
 }
 
 func TestARequestThatIsUnderWayAtTheEndIsAnswered(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/repository"
 )
 
 // Slack of what is compared with the baseline, as a share of it.
@@ -164,7 +165,7 @@ func plain(value float64) string {
 
 // WriteBaseline measures the slice, and writes what it came to as the baseline. A value that noise kept from being measured stays.
 func WriteBaseline(ctx context.Context, out io.Writer) error {
-	root, err := moduleRoot()
+	root, err := repository.Root()
 	if err != nil {
 		return err
 	}

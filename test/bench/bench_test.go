@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/semver"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/reboot-operator/reboot-operator/test/repository"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -24,7 +25,7 @@ func TestNothingThatIsStableIsWorseThanTheBaseline(t *testing.T) {
 	log.SetLogger(logr.Discard())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	root, err := moduleRoot()
+	root, err := repository.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/reboot-operator/reboot-operator/test/repository"
 )
 
 const (
@@ -29,7 +29,7 @@ var goalsCompute = map[float64]float64{5000: 10, 15000: 40}
 
 // benchPlanner runs benchmarks of the planner, and returns what they came to.
 func benchPlanner(ctx context.Context, pattern string, args ...string) ([]sample, error) {
-	root, err := moduleRoot()
+	root, err := repository.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -43,24 +43,6 @@ func benchPlanner(ctx context.Context, pattern string, args ...string) ([]sample
 		return nil, fmt.Errorf("go %s: %w\n%s%s", strings.Join(command.Args[1:], " "), err, output, stderr.Bytes())
 	}
 	return parseBenchmarks(bytes.NewReader(output))
-}
-
-// moduleRoot is the folder with go.mod, at or above the working directory.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("find the module: no go.mod here or above")
-		}
-		dir = parent
-	}
 }
 
 func compute(ctx context.Context, say Say) (Measured, error) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/reboot-operator/reboot-operator/test/repository"
 )
 
 // line is one figure with the row it belongs to.
@@ -78,7 +80,7 @@ const (
 
 // WritePage writes the page and the plot again, from the results of before.
 func WritePage() error {
-	root, err := moduleRoot()
+	root, err := repository.Root()
 	if err != nil {
 		return err
 	}

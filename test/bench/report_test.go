@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reboot-operator/reboot-operator/test/repository"
 )
 
 func TestThePageAndThePlotAreWhatTheResultsSay(t *testing.T) {
-	root, err := moduleRoot()
+	root, err := repository.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/reboot-operator/reboot-operator/test/repository"
 )
 
 // Run measures rows, one after the other, and reports its progress. What was measured is written after each row, so that a run that is
 // interrupted loses one row at most. It returns an error if a row failed; the others are measured nevertheless.
 func Run(ctx context.Context, rows []Row, out io.Writer) error {
-	root, err := moduleRoot()
+	root, err := repository.Root()
 	if err != nil {
 		return err
 	}

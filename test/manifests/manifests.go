@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,8 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
+
+	"github.com/reboot-operator/reboot-operator/test/repository"
 )
 
 // Components are what an installation may add to config/default, from config/components, in the order in which they are named: what
@@ -117,13 +118,10 @@ func render(choose func(filesys.FileSystem) (string, error)) (Rendered, error) {
 	return rendered, nil
 }
 
-// configRoot is the directory config/ of this module.
+// configRoot is the directory config/ of the repository.
 func configRoot() (string, error) {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return "", fs.ErrNotExist
-	}
-	return filepath.Join(filepath.Dir(file), "..", "..", "config"), nil
+	root, err := repository.Root()
+	return filepath.Join(root, "config"), err
 }
 
 func copyConfig() (filesys.FileSystem, error) {
