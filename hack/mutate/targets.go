@@ -51,7 +51,7 @@ var targets = []target{
 	{"admission", []string{"config/admission/*.yaml", "config/webhook/*.yaml"}, [][]string{{"./test/admission", "./test/manifests"}}},
 	{"rights", []string{"config/rbac/*.yaml", "config/components/before-1.36/*.yaml"}, [][]string{
 		{"./test/admission", "./test/manifests"},
-		{"-timeout", "40m", "./test/e2e/...", "-ginkgo.focus", "rights"},
+		{"./test/e2e/...", "-ginkgo.focus", "rights"},
 	}},
 }
 
