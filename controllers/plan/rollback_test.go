@@ -161,14 +161,19 @@ func TestAHostThatRebootsAfterItsAttemptWasRolledBackIsProved(t *testing.T) {
 func TestASlotIsHeldWhileAReplicaOfAStatefulSetTerminates(t *testing.T) {
 	db := WorkloadKey{Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db"}
 	s := preparedAttemptIn(t, stageDraining, func(s *story) {
-		s.Pods["a"] = append(s.Pods["a"], readyPod("db-0", start.Add(-time.Hour), db))
+		for _, name := range []string{"db-1", "db-0", "db-2"} {
+			s.Pods["a"] = append(s.Pods["a"], readyPod(name, start.Add(-time.Hour), db))
+		}
 		s.Workloads[db] = Workload{Ready: 3, Desired: 3}
 	})
-	last := &s.Pods["a"][len(s.Pods["a"])-1]
-	last.Terminating = true // the StatefulSet still counts it as ready
+	replicas := s.Pods["a"][len(s.Pods["a"])-3:]
+	for i := range replicas {
+		replicas[i].Terminating = true // the StatefulSet still counts it as ready
+	}
 	labelSkip(s)
 	s.settle()
-	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonWorkloadsNotReady || s.underWay() != "a" {
+	const want = "Pod apps/db-0 was evicted from node a and has not terminated."
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonWorkloadsNotReady || got.Message != want || s.underWay() != "a" {
 		t.Fatalf("%s %q", got.Reason, got.Message)
 	}
 	s.Pods["a"] = s.Pods["a"][:1]

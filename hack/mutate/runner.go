@@ -93,26 +93,30 @@ func (w *workspace) try(ctx context.Context, m *mutant, tests suite) (found verd
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, original, 0o600)) }()
 	for _, run := range tests {
-		if found = w.run(ctx, run); found != survived {
-			break
+		output, err := w.test(ctx, run)
+		if found, err = verdictOf(m, output, err); err != nil || found != survived {
+			return found, errors.Join(err, ctx.Err())
 		}
 	}
 	return found, ctx.Err()
 }
 
-func (w *workspace) run(ctx context.Context, run suiteRun) verdict {
-	output, err := w.test(ctx, run)
+// verdictOf a run of tests. That a mutant cannot be built is no news. That nothing can be built is an error: then the compiler says nothing
+// about the changed file.
+func verdictOf(m *mutant, output []byte, failure error) (verdict, error) {
 	switch {
-	case err == nil:
-		return survived
-	case bytes.Contains(output, []byte("[build failed]")), bytes.Contains(output, []byte("[setup failed]")):
-		return notBuilt
+	case failure == nil:
+		return survived, nil
+	case !bytes.Contains(output, []byte("[build failed]")) && !bytes.Contains(output, []byte("[setup failed]")):
+		return killed, nil
+	case !bytes.Contains(output, []byte(filepath.Base(m.File)+":")):
+		return "", fmt.Errorf("the tests cannot be built: %w\n%s", failure, output)
 	}
-	return killed
+	return notBuilt, nil
 }
 
 func (w *workspace) test(ctx context.Context, run suiteRun) ([]byte, error) {
-	// A test that never ends ends itself: what go test starts would outlive it.
+	// Tests have to stop by themselves, because what go test starts would outlive it.
 	test := exec.CommandContext(ctx, "go", append([]string{
 		"test", "-count=1", "-failfast", "-vet=off", "-trimpath", "-timeout=" + run.patience.String(),
 	}, run.arguments...)...)

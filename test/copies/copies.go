@@ -1,4 +1,4 @@
-// Package copies copies objects of tests.
+// Package copies lets tests share objects.
 package copies
 
 import "sigs.k8s.io/controller-runtime/pkg/client"

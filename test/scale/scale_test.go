@@ -30,7 +30,7 @@ func number(t *testing.T, name string, without int) int {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
-		t.Fatalf("%s=%s: %v", name, value, err)
+		t.Fatalf("%s=%s is not a whole number", name, value)
 	}
 	return n
 }
