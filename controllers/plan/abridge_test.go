@@ -138,3 +138,18 @@ func TestAPlanNamesTheAbridgedNodeRebootsThatItChanges(t *testing.T) {
 		t.Errorf("from the whole of it: %+v", p.Work)
 	}
 }
+
+func TestAFinishedNodeRebootOfWhichNothingChangesIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	for outcome, reason := range map[v1alpha1.Outcome]string{
+		v1alpha1.OutcomeSucceeded: v1alpha1.ReasonProved, v1alpha1.OutcomeFailed: v1alpha1.ReasonDrainTimedOut,
+		v1alpha1.OutcomeCancelled: v1alpha1.ReasonNeedWithdrawn,
+	} {
+		s := newStory(t, newPolicy("p"), newNode("n1", "z1"), newReboot("r", "n1", finished(outcome, reason, -time.Hour)))
+		s.settle()
+		s.Reboots[0] = Abridge(s.reboot("r"))
+		if p := Compute(s.Snapshot, s.now); !s.Reboots[0].Abridged || len(p.Partial()) > 0 {
+			t.Errorf("%s: abridged: %t, and %d are read again", outcome, s.Reboots[0].Abridged, len(p.Partial()))
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -108,6 +109,34 @@ func TestARebooterThatIsStartedAgainIsFoundAgain(t *testing.T) {
 	says(rebooter.SentinelRequired)
 	rebooterAt(t, socket, machine)
 	passPause(t, clock, lastRetry)
+	expectState(t, host, v1alpha1.SentinelRequired, "")
+}
+
+func TestAHelperThatEndsSaysNothingOfItsRebooter(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	machine := &fakeMachine{}
+	machine.facts.set(rebooter.Facts{Sentinel: rebooter.SentinelRequired, Methods: []rebooter.Method{{Name: rebooter.MethodLogind}}})
+	rebooterAt(t, socket, machine)
+	said := make(chan string, 10)
+	host := &LocalHost{
+		client: rebooter.Client{Socket: socket, Now: time.Now}, clock: clocktesting.NewFakeClock(time.Now()),
+		log:     funcr.New(func(_, line string) { said <- line }, funcr.Options{}),
+		changes: make(chan struct{}, 1), first: make(chan struct{}),
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		host.watch(ctx)
+	}()
+	expectState(t, host, v1alpha1.SentinelRequired, "")
+	cancel()
+	await.Receive(t, "the end", ended)
+	select {
+	case line := <-said:
+		t.Fatalf("it says %s", line)
+	default:
+	}
 	expectState(t, host, v1alpha1.SentinelRequired, "")
 }
 
