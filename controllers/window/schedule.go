@@ -258,30 +258,39 @@ func (s *Schedule) endAt(w *window, t time.Time) time.Time {
 	if w.daily != nil {
 		return w.daily.endAt(t, s.zone)
 	}
-	const first = time.Hour
-	now := wallAt(t, s.zone)
-	// Most windows are short or rare: the look back grows until it has found one or is longer than any that could be open.
-	for back := first; ; back *= 2 {
-		start, found := s.lastStart(w, now.Add(-back), t)
-		switch {
-		case found && start.Add(w.duration).After(t):
-			return start.Add(w.duration)
-		case found || back > w.duration+2*maxOffset:
-			return time.Time{}
-		}
+	start, found := s.lastStart(w, t)
+	if end := start.Add(w.duration); found && end.After(t) {
+		return end
 	}
+	return time.Time{}
 }
 
-// lastStart is the last instant up to t at which the window opens, among the wall times after from.
-func (s *Schedule) lastStart(w *window, from, t time.Time) (last time.Time, found bool) {
-	for wall := w.Next(from); !wall.IsZero(); wall = w.Next(wall) {
-		start := instantOf(wall, s.zone)
-		if start.After(t) {
-			break
+// lastStart is the last instant up to t at which the window opens, if what opened at it may still be open. Expressions may have thousands of
+// starts in the time that a window lasts, so it searches by halves.
+func (s *Schedule) lastStart(w *window, t time.Time) (last time.Time, found bool) {
+	next := func(wall time.Time) (start time.Time, over bool) {
+		if wall = w.Next(wall); wall.IsZero() {
+			return wall, false
 		}
-		last, found = start, true
+		start = instantOf(wall, s.zone)
+		return start, !start.After(t)
 	}
-	return last, found
+	now := wallAt(t, s.zone)
+	low, high := now.Add(-w.duration-2*maxOffset).Truncate(time.Minute), now.Add(2*maxOffset).Truncate(time.Minute)
+	last, found = next(low)
+	if !found {
+		return time.Time{}, false
+	}
+	// The start after low is over, and the one after high is not. Windows open at whole minutes.
+	for high.Sub(low) > time.Minute {
+		middle := low.Add(high.Sub(low) / 2).Truncate(time.Minute)
+		if start, over := next(middle); over {
+			low, last = middle, start
+		} else {
+			high = middle
+		}
+	}
+	return last, true
 }
 
 // after is edge if it comes after t, and else zero.

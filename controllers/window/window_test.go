@@ -400,3 +400,30 @@ func TestAWindowWithoutAnEndInSightIsLookedAtWhenItOpensAgain(t *testing.T) {
 		t.Errorf("got %+v, want %+v", state, want)
 	}
 }
+
+// counted counts how often a window is asked when it opens next.
+type counted struct {
+	starts
+	asked *int
+}
+
+func (c counted) Next(wall time.Time) time.Time {
+	*c.asked++
+	return c.starts.Next(wall)
+}
+
+// What an expression says must not decide how long a plan takes.
+func TestNoScheduleTakesLongToAnswer(t *testing.T) {
+	for _, expression := range []string{"* * 1-15 * *", "* * * * *", "*/7 1-3 * * 1", "0 0 29 2 *"} {
+		asked := 0
+		s := newSchedule(t, "Europe/Berlin", cronWindow(expression, 28*24))
+		s.windows[0].starts = counted{s.windows[0].starts, &asked}
+		for day := range 40 {
+			asked = 0
+			s.At(time.Date(2028, time.February, 1+day, 0, 0, 0, 0, time.UTC))
+			if asked > 4000 {
+				t.Fatalf("%s, on day %d: asked %d times", expression, day, asked)
+			}
+		}
+	}
+}
