@@ -192,7 +192,7 @@ func number(value *intstr.IntOrString, total, least int) *intstr.IntOrString {
 	if value == nil || value.Type != intstr.String {
 		return value
 	}
-	scaled, err := intstr.GetScaledValueFromIntOrPercent(value, total, false)
+	scaled, err := model.Scaled(*value, total)
 	if err != nil {
 		return value
 	}

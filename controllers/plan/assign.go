@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
@@ -167,12 +168,12 @@ func (policy *policyView) zoneLimit(zone string) (limit int, limited bool) {
 	return limit, true
 }
 
-// scaled resolves a number or a percentage of total, rounded down: a limit never grows by rounding. Nil is zero.
+// scaled is model.Scaled, and nil is zero.
 func scaled(value *intstr.IntOrString, total int) (int, error) {
 	if value == nil {
 		return 0, nil
 	}
-	return intstr.GetScaledValueFromIntOrPercent(value, total, false)
+	return model.Scaled(*value, total)
 }
 
 // scaledToOne is scaled, but a percentage is at least one.

@@ -302,7 +302,7 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		"paused": {objects: []any{newPolicy("p", mode(v1alpha1.ModePaused)), a}, want: inForce, wantMessage: "The policy is paused: nothing starts."},
 		"invalid": {
 			objects: []any{newPolicy("p", maxUnavailable("some")), a}, want: stalled(v1alpha1.ReasonPolicyInvalid),
-			wantMessage: `rollout.maxUnavailable: "some" is neither a number nor a percentage: write 1 or "10%"`,
+			wantMessage: `rollout.maxUnavailable: "some" is neither a number nor a percentage, or is less than zero: write 1 or "10%"`,
 		},
 		"without nodes": {
 			objects: []any{newPolicy("p", selecting("pool", "blue")), a}, want: stalled(v1alpha1.ReasonNoNodes),

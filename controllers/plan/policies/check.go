@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/window"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
@@ -125,8 +126,8 @@ func (p *Policy) checkNumbers() {
 		if value == nil {
 			return
 		}
-		if _, err := intstr.GetScaledValueFromIntOrPercent(value, 1, false); err != nil {
-			p.found(path, "%q is neither a number nor a percentage: write 1 or \"10%%\"", value.String())
+		if _, err := model.Scaled(*value, 1); err != nil {
+			p.found(path, "%q is neither a number nor a percentage, or is less than zero: write 1 or \"10%%\"", value.String())
 		}
 	}
 	check("rollout.maxUnavailable", rollout.MaxUnavailable)
