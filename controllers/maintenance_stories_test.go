@@ -10,7 +10,6 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -21,11 +20,7 @@ var _ = Describe("Maintenance by others", func() {
 	for _, group := range []string{"nodemaintenance.medik8s.io", "nodemaintenance.kubevirt.io"} {
 		It("is honored when its kind is installed after the manager started, and again after it was removed: "+group, func(ctx context.Context) {
 			seen := startOperator(Options{}, ClientOptions())
-			createPolicy(ctx, v1alpha1.ModeEnforce)
-			policy := &v1alpha1.RebootPolicy{}
-			Expect(k8s.Get(ctx, types.NamespacedName{Name: "p"}, policy)).To(Succeed())
-			policy.Spec.Approval = v1alpha1.Require
-			Expect(k8s.Update(ctx, policy)).To(Succeed())
+			createPolicy(ctx, v1alpha1.ModeEnforce, func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require })
 			createNode(ctx, "n1")
 			createHelper(ctx, "n1")
 			createReboot(ctx, "r1", "n1")

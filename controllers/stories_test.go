@@ -267,10 +267,13 @@ func (b lateBody) Read(p []byte) (int, error) {
 
 var ours = corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectPreferNoSchedule}
 
-func createPolicy(ctx context.Context, mode v1alpha1.Mode) {
+func createPolicy(ctx context.Context, mode v1alpha1.Mode, change ...func(*v1alpha1.RebootPolicySpec)) {
 	policy := &v1alpha1.RebootPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "p"},
 		Spec:       v1alpha1.RebootPolicySpec{Mode: mode, Nodes: v1alpha1.NodesAll},
+	}
+	for _, c := range change {
+		c(&policy.Spec)
 	}
 	Expect(k8s.Create(ctx, policy)).To(Succeed())
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -131,10 +132,14 @@ func loosenDefinitions(ctx context.Context) {
 	definitions, err := loose.Definitions(filepath.Join("..", "config", "crd", "bases"))
 	Expect(err).NotTo(HaveOccurred())
 	set := func(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) {
-		stored := &apiextensionsv1.CustomResourceDefinition{}
-		Expect(admin.Get(ctx, client.ObjectKeyFromObject(definition), stored)).To(Succeed())
-		stored.Spec.Versions = definition.Spec.Versions
-		Expect(admin.Update(ctx, stored)).To(Succeed())
+		Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error { // The API server writes its status.
+			stored := &apiextensionsv1.CustomResourceDefinition{}
+			if err := admin.Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
+				return err
+			}
+			stored.Spec.Versions = definition.Spec.Versions
+			return admin.Update(ctx, stored)
+		})).To(Succeed())
 	}
 	for _, definition := range definitions {
 		loosened := definition.DeepCopy()
