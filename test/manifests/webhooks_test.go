@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -116,6 +117,52 @@ func TestWebhooksAreAskedAboutWhatTheyAreForAndFailAsTheyShould(t *testing.T) {
 	}
 	if !strings.HasPrefix(fills.MatchConditions[0].Expression, "!") {
 		t.Error("the webhook is asked about helper and manager only")
+	}
+}
+
+// Everything that makes pods of a node go is asked about, whatever the version of its API.
+func TestTheWebhookIsAskedAboutEverythingThatRemovesPods(t *testing.T) {
+	objects, err := Render("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	evictions, err := Find[admissionregistrationv1.ValidatingWebhookConfiguration](
+		objects, "ValidatingWebhookConfiguration", "reboot-operator-evictions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range evictions.Webhooks[0].Rules {
+		key := strings.Join(append(slices.Clone(r.APIGroups), r.Resources...), "/")
+		got[key] = fmt.Sprintf("%v %v %s", r.Operations, r.APIVersions, *r.Scope)
+	}
+	want := map[string]string{
+		"/pods/eviction": "[CREATE] [*] Namespaced", "/pods": "[DELETE] [*] Namespaced",
+		"lifecycle.k8s.io/evictionrequests": "[CREATE] [*] Namespaced",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryAdmissionPolicyRefusesWhatItCannotJudge(t *testing.T) {
+	objects, err := RenderWith("eviction-requests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, object := range objects {
+		if object.Kind() != "ValidatingAdmissionPolicy" {
+			continue
+		}
+		found++
+		spec, _ := object["spec"].(map[string]any)
+		if spec["failurePolicy"] != string(admissionregistrationv1.Fail) {
+			t.Errorf("%s: failure policy %v", object.Name(), spec["failurePolicy"])
+		}
+	}
+	if found < 5 {
+		t.Errorf("%d policies", found)
 	}
 }
 
