@@ -265,8 +265,8 @@ func (s *Schedule) endAt(w *window, t time.Time) time.Time {
 	return time.Time{}
 }
 
-// lastStart is the last instant up to t at which the window opens, if what opened at it may still be open. Expressions may have thousands of
-// starts in the time that a window lasts, so it searches by halves.
+// lastStart is the last instant up to t at which the window opens, if what opened at it may still be open. There may be thousands of starts
+// in the time that a window lasts, so it searches by halves.
 func (s *Schedule) lastStart(w *window, t time.Time) (last time.Time, found bool) {
 	next := func(wall time.Time) (start time.Time, over bool) {
 		if wall = w.Next(wall); wall.IsZero() {
