@@ -262,6 +262,9 @@ func TestFlavors(t *testing.T) {
 		"6.8.11-300.fc40.x86_64":            "fc.x86_64",
 		"6.1.94-99.176.amzn2023.x86_64":     "amzn.x86_64",
 		"6.1.0-26-rt-amd64":                 "rt-amd64",
+		"6.9.1-A1-Z2-a3-z4":                 "A1-Z2-a3-z4",
+		"6.9.1-A1-1":                        "A",
+		"6.9.1-Z1-1":                        "Z",
 	} {
 		if got := name.flavor(); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
