@@ -109,7 +109,7 @@ func verdictOf(m *mutant, output []byte, failure error) (verdict, error) {
 		return survived, nil
 	case !bytes.Contains(output, []byte("[build failed]")) && !bytes.Contains(output, []byte("[setup failed]")):
 		return killed, nil
-	case !bytes.Contains(output, []byte(filepath.Base(m.File)+":")):
+	case !bytes.Contains(output, []byte(m.File+":")):
 		return "", fmt.Errorf("the tests cannot be built: %w\n%s", failure, output)
 	}
 	return notBuilt, nil

@@ -75,19 +75,15 @@ func TestWebhooksAreAskedAboutWhatTheyAreForAndFailAsTheyShould(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	evictions, err := Find[admissionregistrationv1.ValidatingWebhookConfiguration](
-		objects, "ValidatingWebhookConfiguration", "reboot-operator-evictions")
-	if err != nil {
-		t.Fatal(err)
-	}
+	evictions := evictionsWebhook(t, objects)
 	names, err := Find[admissionregistrationv1.MutatingWebhookConfiguration](objects, "MutatingWebhookConfiguration", "reboot-operator-names")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(evictions.Webhooks) != 1 || len(names.Webhooks) != 1 {
-		t.Fatalf("%d and %d webhooks", len(evictions.Webhooks), len(names.Webhooks))
+	if len(names.Webhooks) != 1 {
+		t.Fatalf("%d webhooks", len(names.Webhooks))
 	}
-	confines, fills := evictions.Webhooks[0], names.Webhooks[0]
+	confines, fills := evictions, names.Webhooks[0]
 	for name, test := range map[string]struct {
 		policy      *admissionregistrationv1.FailurePolicyType
 		wantPolicy  admissionregistrationv1.FailurePolicyType
@@ -120,19 +116,29 @@ func TestWebhooksAreAskedAboutWhatTheyAreForAndFailAsTheyShould(t *testing.T) {
 	}
 }
 
+// evictionsWebhook is the one that confines helpers.
+func evictionsWebhook(t *testing.T, objects Rendered) *admissionregistrationv1.ValidatingWebhook {
+	t.Helper()
+	found, err := Find[admissionregistrationv1.ValidatingWebhookConfiguration](
+		objects, "ValidatingWebhookConfiguration", "reboot-operator-evictions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Webhooks) != 1 {
+		t.Fatalf("%d webhooks", len(found.Webhooks))
+	}
+	return &found.Webhooks[0]
+}
+
 // Everything that makes pods of a node go is asked about, whatever the version of its API.
 func TestTheWebhookIsAskedAboutEverythingThatRemovesPods(t *testing.T) {
 	objects, err := Render("default")
 	if err != nil {
 		t.Fatal(err)
 	}
-	evictions, err := Find[admissionregistrationv1.ValidatingWebhookConfiguration](
-		objects, "ValidatingWebhookConfiguration", "reboot-operator-evictions")
-	if err != nil {
-		t.Fatal(err)
-	}
+	evictions := evictionsWebhook(t, objects)
 	got := map[string]string{}
-	for _, r := range evictions.Webhooks[0].Rules {
+	for _, r := range evictions.Rules {
 		key := strings.Join(append(slices.Clone(r.APIGroups), r.Resources...), "/")
 		got[key] = fmt.Sprintf("%v %v %s", r.Operations, r.APIVersions, *r.Scope)
 	}
@@ -205,12 +211,8 @@ func TestTheAPIServerReachesTheWebhooks(t *testing.T) {
 			t.Errorf("the Service selects pods with %s=%s", key, value)
 		}
 	}
-	evictions, err := Find[admissionregistrationv1.ValidatingWebhookConfiguration](
-		objects, "ValidatingWebhookConfiguration", "reboot-operator-evictions")
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := evictions.Webhooks[0].ClientConfig.Service
+	evictions := evictionsWebhook(t, objects)
+	to := evictions.ClientConfig.Service
 	if to.Name != service.Name || to.Namespace != service.Namespace || *to.Port != service.Spec.Ports[0].Port {
 		t.Errorf("the API server asks %+v", to)
 	}
