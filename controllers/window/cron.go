@@ -73,10 +73,10 @@ func (f *cronField) value(text string) (int, bool) {
 func (f *cronField) backward(field string) (found, list string) {
 	for part := range strings.SplitSeq(field, ",") {
 		ends, step, stepped := strings.Cut(part, "/")
-		from, to, ranged := strings.Cut(ends, "-")
+		from, to, _ := strings.Cut(ends, "-") // without a range there is no end
 		begin, okBegin := f.value(from)
 		end, okEnd := f.value(to)
-		if !ranged || !okBegin || !okEnd || begin <= end {
+		if !okBegin || !okEnd || begin <= end {
 			continue
 		}
 		every, err := strconv.Atoi(step)

@@ -287,6 +287,7 @@ func TestAScheduleThatCannotBeUnderstoodSaysWhatToWrite(t *testing.T) {
 		"days over a new month":  {window: cronWindow("0 3 30-1 * *", 1), path: "cron", want: `the range 30-1 runs backward: write 30,31,1`},
 		"number out of range":    {window: cronWindow("61 3 * * *", 1), path: "cron", want: `end of range (61) above maximum (59)`},
 		"a range out of range":   {window: cronWindow("0 3 * * 7-1", 1), path: "cron", want: `end of range`},
+		"days down to none":      {window: cronWindow("0 3 5-0 * *", 1), path: "cron", want: `"0 3 5-0 * *": beginning of range (5) beyond end of range (0)`},
 		"a day that never comes": {window: cronWindow("0 3 31 2 *", 1), path: "cron", want: `there is no such day in any year, so the window never opens: write a day`},
 		"too few fields":         {window: cronWindow("0 3 * *", 1), path: "cron", want: `does not have five fields: write minute, hour,`},
 		"a descriptor":           {window: cronWindow("@daily", 1), path: "cron", want: `does not have five fields`},
@@ -398,6 +399,16 @@ func TestAWindowWithoutAnEndInSightIsLookedAtWhenItOpensAgain(t *testing.T) {
 	want := State{Open: true, Look: instant(t, "2026-03-02 02:00Z")}
 	if state != want {
 		t.Errorf("got %+v, want %+v", state, want)
+	}
+}
+
+func TestADailyWindowThatIsAlwaysOpenNeedsNoLook(t *testing.T) {
+	days := []v1alpha1.Weekday{
+		v1alpha1.Monday, v1alpha1.Tuesday, v1alpha1.Wednesday, v1alpha1.Thursday, v1alpha1.Friday, v1alpha1.Saturday, v1alpha1.Sunday,
+	}
+	always := v1alpha1.ScheduleWindow{Daily: &v1alpha1.DailyWindow{Days: days, From: "00:00", Through: "23:59:59"}}
+	if state := newSchedule(t, "UTC", always).At(instant(t, "2026-03-01 12:00Z")); state != (State{Open: true}) {
+		t.Errorf("got %+v", state)
 	}
 }
 
