@@ -146,5 +146,5 @@ func (d *daily) endAt(t time.Time, zone *time.Location) time.Time {
 	if end := d.next(t, zone, false); !end.IsZero() {
 		return end
 	}
-	return t.AddDate(0, 0, dailySight-1)
+	return t.AddDate(0, 0, dailySight)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,6 +155,27 @@ func TestWatchesThatEndedMakeRoomForOthers(t *testing.T) {
 		err := client.Watch(ctx, func(Facts) { cancel() })
 		return ctx.Err() != nil && err != nil
 	})
+}
+
+// A client that hangs would keep its place among those who watch, and the news would wait for it.
+func TestAWatchThatDoesNotTakeItsFactsEnds(t *testing.T) {
+	machine := &fakeMachine{facts: Facts{Sentinel: SentinelRequired}, changes: make(chan struct{})}
+	var tooLate atomic.Bool
+	socket, _ := serve(t, machine, func(s *Server) {
+		s.Now = func() time.Time {
+			if tooLate.Load() {
+				return time.Now().Add(-2 * requestTimeout)
+			}
+			return time.Now()
+		}
+	})
+	facts, ended := watch(t, newClient(socket))
+	await.Receive(t, "the first facts", facts)
+	tooLate.Store(true)
+	await.Send(t, "a hint", machine.changes, struct{}{})
+	if err := await.Receive(t, "the watch ends", ended); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // A machine that hangs makes no news, and one that stops the whole process sends nothing either.

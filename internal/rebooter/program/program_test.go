@@ -92,6 +92,14 @@ func TestEveryProgramOfACommandIsFound(t *testing.T) {
 			argv: []string{"/bin/sh", "-e", "/opt/check", "argument"}, more: files{"/opt/check": "grep x /etc/y\n"},
 			want: []string{"sh", "grep"}, interpreter: "sh",
 		},
+		"a coprocess of ksh": {
+			argv: []string{"/bin/ksh", "-c", `grep a b |&`}, more: files{"/bin/ksh": elf}, want: []string{"ksh", "grep"},
+			interpreter: "ksh",
+		},
+		"a coprocess of mksh": {
+			argv: []string{"/bin/mksh", "-c", `grep a b |&`}, more: files{"/bin/mksh": elf}, want: []string{"mksh", "grep"},
+			interpreter: "mksh",
+		},
 		"an interpreter": {argv: []string{"/usr/bin/python3", "-c", "import x"}, want: []string{"python3"}, interpreter: "python3"},
 	} {
 		t.Run(name, func(t *testing.T) {
