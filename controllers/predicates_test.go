@@ -84,6 +84,54 @@ func TestNodeRebootChangesAskForAPassIfAPlanReadsThem(t *testing.T) {
 	}
 }
 
+// The helper reports every few seconds which pods a drain has still to move. No plan depends on that.
+func TestADrainAsksForAPassOnlyIfAPlanReadsItsProgress(t *testing.T) {
+	reports := func(drain *v1alpha1.DrainProgress) option[*v1alpha1.NodeReboot] {
+		return func(r *v1alpha1.NodeReboot) { r.Status.Report = &v1alpha1.HelperReport{BootID: "b", Drain: drain} }
+	}
+	none := func(*v1alpha1.NodeReboot) {}
+	moves := func(pods int32) *v1alpha1.DrainProgress {
+		return &v1alpha1.DrainProgress{Activity: v1alpha1.DrainProgressing, Remaining: pods}
+	}
+	refused := func(pod string) *v1alpha1.DrainProgress {
+		progress := moves(3)
+		progress.Refused = []v1alpha1.RefusedPod{{Name: pod}}
+		return progress
+	}
+	stuck := func(pods int32) *v1alpha1.DrainProgress {
+		return &v1alpha1.DrainProgress{Activity: v1alpha1.DrainStuck, Remaining: pods}
+	}
+	for name, test := range map[string]struct {
+		before, after option[*v1alpha1.NodeReboot]
+		want          bool
+	}{
+		"fewer pods":                {reports(moves(3)), reports(moves(2)), false},
+		"the first progress":        {reports(nil), reports(moves(3)), false},
+		"an eviction is refused":    {reports(moves(3)), reports(refused("web")), true},
+		"another one is refused":    {reports(refused("web")), reports(refused("db")), true},
+		"none is refused anymore":   {reports(refused("web")), reports(moves(3)), true},
+		"it is stuck":               {reports(moves(3)), reports(stuck(3)), true},
+		"what a stuck one has left": {reports(stuck(3)), reports(stuck(2)), true},
+		"no progress anymore":       {reports(moves(3)), reports(nil), true},
+		"no report anymore":         {reports(moves(3)), none, true},
+		"the first report":          {none, reports(moves(3)), true},
+		"the sentinel, too": {reports(moves(3)), func(r *v1alpha1.NodeReboot) {
+			reports(moves(2))(r)
+			r.Status.Report.Sentinel = v1alpha1.SentinelRequired
+		}, true},
+		"the status, too": {reports(moves(3)), func(r *v1alpha1.NodeReboot) {
+			reports(moves(2))(r)
+			r.Status.Reason = "Another"
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := nodeRebootChanged(newReboot("r", "a", test.before), newReboot("r", "a", test.after)); got != test.want {
+				t.Errorf("%t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
 func TestPolicyChangesAskForAPassUnlessTheyAreOfTheStatus(t *testing.T) {
 	status, spec, deleted := newPolicy("p"), newPolicy("p"), newPolicy("p")
 	status.Status.Nodes = 3

@@ -70,14 +70,14 @@ func (p *round) orderLine(policy *policyView, own *policyRound) {
 	if !policy.fewestMoves() || len(own.line) < 2 {
 		return
 	}
-	left, used := maxCompared, p.budgetsInUse()
+	left, going := maxCompared, &goingFirst{needs: p.budgetsInUse(), counted: map[*rebootView]bool{}}
 	for begin := 0; begin < len(own.line) && left > 0; {
 		equals, class := equalsIn(own.line[begin:], left)
 		left -= len(equals)
 		if len(equals) > 1 {
-			p.compareCosts(own, equals, used)
+			p.compareCosts(own, equals, going)
 		} else {
-			used.add(p.needsOf(equals[0]))
+			p.countGoing(equals[0], going)
 		}
 		begin += class
 	}
@@ -97,9 +97,25 @@ func equalsIn(line []*rebootView, most int) (equals []*rebootView, class int) {
 	return line[:min(same, most)], class
 }
 
+// goingFirst are the drains under way and those that go first in a line, and what they need of budgets.
+type goingFirst struct {
+	needs   budgetNeeds
+	counted map[*rebootView]bool
+}
+
+// countGoing counts a NodeReboot, and those that go together with it, each once.
+func (p *round) countGoing(r *rebootView, going *goingFirst) {
+	for _, other := range r.companions() {
+		if !going.counted[other] {
+			going.counted[other] = true
+			going.needs.add(p.needsOf(other))
+		}
+	}
+}
+
 // compareCosts orders NodeReboots by what the drains of their nodes cost while others need what they need of budgets, or notes whose pods
 // have to be read for that. Each goes as if those before it went as well.
-func (p *round) compareCosts(own *policyRound, equals []*rebootView, used budgetNeeds) {
+func (p *round) compareCosts(own *policyRound, equals []*rebootView, going *goingFirst) {
 	costs := make(map[*rebootView]drainCost, len(equals))
 	needs := make(map[*rebootView]budgetNeeds, len(equals))
 	var unknown []string
@@ -121,14 +137,12 @@ func (p *round) compareCosts(own *policyRound, equals []*rebootView, used budget
 		next := slices.MinFunc(equals, func(a, b *rebootView) int {
 			x, knownX := costs[a]
 			y, knownY := costs[b]
-			x.refused, y.refused = p.refusedNow(needs[a], used), p.refusedNow(needs[b], used)
+			x.refused, y.refused = p.refusedNow(needs[a], going.needs), p.refusedNow(needs[b], going.needs)
 			return cmp.Or(compareFalseFirst(!knownX, !knownY), x.compare(y))
 		})
 		at := slices.Index(equals, next)
 		copy(equals[1:at+1], equals[:at])
 		equals[0] = next
-		for _, other := range next.companions() {
-			used.add(p.needsOf(other))
-		}
+		p.countGoing(next, going)
 	}
 }

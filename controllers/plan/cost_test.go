@@ -201,20 +201,48 @@ func TestOfTheNodesThatGoAtOnceEachNeedsOtherBudgets(t *testing.T) {
 	}
 }
 
-func TestAllNodesOfAGroupCountForWhatBudgetsHaveLeft(t *testing.T) {
-	policy := newPolicy("p", maxUnavailable("2"), fewestMoves(), grouped())
-	s := newStory(t, append(fleet("a1/z1 a2/z1 b/z1 c/z1"), newNode("done", "z1"), policy)...)
-	s.byGroups()
-	s.Workloads[deployment("web")] = Workload{Ready: 9, Desired: 9}
-	for node, name := range map[string]string{"a2": "x", "b": "x", "c": "y"} {
-		pod := movable(node, 0)
-		pod.Workloads = append(pod.Workloads, podBudget(name))
-		s.Pods[node] = []Pod{pod}
-		s.Workloads[podBudget(name)] = Workload{Ready: 6, Desired: 6, Expected: 6, DisruptionsAllowed: 1, DisruptionsAtRest: 1}
+func TestEachNodeOfAGroupCountsOnceForWhatBudgetsHaveLeft(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// allowed is how many pods may leave under each budget, and under are the budgets of nodes.
+		allowed int32
+		under   map[string]string
+		event   func(*story)
+		want    string
+	}{
+		"of nodes that are compared": {
+			allowed: 1, under: map[string]string{"a2": "x", "b": "x", "c": "y"}, want: "a1 a2 c",
+			event: func(s *story) { s.Pods["a2"] = append(s.Pods["a2"], movable("large", 0), movable("larger", 0)) },
+		},
+		"not for each node of the group": {
+			allowed: 2, under: map[string]string{"a1": "x", "b": "x", "c": "y"}, want: "a1 a2 b",
+			event: func(s *story) { s.Pods["c"] = append(s.Pods["c"], movable("large", 0)) },
+		},
+		"one goes first because it is urgent": {
+			allowed: 1, under: map[string]string{"a2": "x", "b": "x", "c": "y"}, want: "a1 a2 c",
+			event: func(s *story) {
+				immediate(s.reboot("ra1"))
+				s.Pods["a2"] = append(s.Pods["a2"], movable("large", 0), movable("larger", 0))
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy := newPolicy("p", maxUnavailable("2"), fewestMoves(), grouped())
+			s := newStory(t, append(fleet("a1/z1 a2/z1 b/z1 c/z1"), newNode("done", "z1"), policy)...)
+			s.byGroups()
+			s.Workloads[deployment("web")] = Workload{Ready: 9, Desired: 9}
+			for node, name := range tc.under {
+				pod := movable(node, 0)
+				pod.Workloads = append(pod.Workloads, podBudget(name))
+				s.Pods[node] = []Pod{pod}
+				s.Workloads[podBudget(name)] = Workload{
+					Ready: 6, Desired: 6, Expected: 6, DisruptionsAllowed: tc.allowed, DisruptionsAtRest: tc.allowed,
+				}
+			}
+			tc.event(s)
+			s.settle()
+			s.wantUnderWay(tc.want, "budgets have that much left")
+		})
 	}
-	s.Pods["a2"] = append(s.Pods["a2"], movable("large", 0), movable("larger", 0))
-	s.settle()
-	s.wantUnderWay("a1 a2 c", "b would wait for the pod of a2")
 }
 
 func TestANodeThatIsNotDrainedNeedsNothingOfBudgets(t *testing.T) {
@@ -300,6 +328,18 @@ func TestThePodsOfAFewNodesInLineAreReadToCompareThem(t *testing.T) {
 	s.wantUnderWay("n07", "one of those compared has no pods")
 	if p := s.pass(); len(p.NeedPods) != maxCompared-1 {
 		t.Errorf("while it is under way the pods of %v are watched, which the order depends on", p.NeedPods)
+	}
+}
+
+// A node with which none is compared goes first whatever its drain costs.
+func TestThePodsOfANodeThatGoesFirstAnywayAreNotReadToCompareThem(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p", fewestMoves()))...)
+	requiredFor(6 * maxOvertaken)(s.reboot("ra"))
+	requiredFor(3 * maxOvertaken)(s.reboot("rb"))
+	s.settle()
+	s.wantUnderWay("a", "it has waited longest")
+	if p := s.pass(); slices.Contains(p.NeedPods, "b") {
+		t.Errorf("the pods of %v are watched, and b is the next one whatever they are", p.NeedPods)
 	}
 }
 

@@ -186,6 +186,23 @@ func (f fleetScale) compute(s *Snapshot) *Plan {
 	}
 }
 
+// What a plan is made of would be most of its garbage. The plans of a large cluster use the same memory in turn.
+func TestAPlanUsesTheMemoryOfTheLastOne(t *testing.T) {
+	const nodes, plans, most = 1000, 10, 150
+	s := scales()["all pending"].of(t, nodes)
+	_, state := Next(nil, s, start)
+	_, state = Next(state, s, start)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range plans {
+		_, state = Next(state, s, start)
+	}
+	runtime.ReadMemStats(&after)
+	if got := (after.TotalAlloc - before.TotalAlloc) / plans / nodes; got > most {
+		t.Errorf("a plan allocates %d bytes for a node, want at most %d", got, most)
+	}
+}
+
 // BenchmarkScale is the usual pass of large clusters: one Node and one NodeReboot are new, and what they say is not. It reports processor
 // time: fastest-ms of a plan that goes on from the last one, cpu-ms of all of them on average with the garbage collector, and cold-ms of
 // one from nothing.
