@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"testing"
@@ -200,6 +201,28 @@ func TestAPlanUsesTheMemoryOfTheLastOne(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if got := (after.TotalAlloc - before.TotalAlloc) / plans / nodes; got > most {
 		t.Errorf("a plan allocates %d bytes for a node, want at most %d", got, most)
+	}
+}
+
+// What is deleted from a cluster must not stay in memory until a later plan happens to need as much.
+func TestTheMemoryOfPlansKeepsNoObjectAlive(t *testing.T) {
+	s := scales()["rolling, AnyOrder"].of(t, 100)
+	_, state := Next(nil, s, start)
+	_, state = Next(state, s, start)
+	m := state.spare.memory.Load()
+	for name, list := range map[string]any{
+		"nodes": m.nodes, "node order": m.nodeOrder, "reboots": m.reboots, "pointers": m.pointers, "line": m.line, "lists": m.lists, "keys": m.keys,
+	} {
+		all := reflect.ValueOf(list)
+		if all = all.Slice(0, all.Cap()); all.Len() == 0 {
+			t.Errorf("%s: nothing was used", name)
+		}
+		for i := range all.Len() {
+			if !all.Index(i).IsZero() {
+				t.Errorf("%s: something is left at %d of %d", name, i, all.Len())
+				break
+			}
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 func TestThePlanningOptionsOfAManagerAreReadFromItsCommandLine(t *testing.T) {
@@ -77,11 +79,26 @@ func TestASnapshotHasThePodsOfAllNodesUnlessTheyAreNotKnown(t *testing.T) {
 	if s.Nodes[0].Name != "a" || objects.Nodes[0].Name != "b" {
 		t.Error("nodes are not sorted, or the list was changed")
 	}
-	if !s.Slots["a"].Gone {
-		t.Error("a slot of a NodeReboot that is not there is held")
-	}
 	if s := Snapshot(objects, &Settings{PodsUnknown: true}, time.Unix(1, 0)); s.Pods != nil {
 		t.Errorf("pods that are not known are %v", s.Pods)
+	}
+}
+
+func TestASlotIsGoneUnlessItsVeryNodeRebootIsThere(t *testing.T) {
+	t.Parallel()
+	objects := &Objects{
+		Slots: &corev1.ConfigMap{Data: map[string]string{
+			"held": `{"nodeReboot":"r","uid":"u","attempt":1}`, "deleted": `{"nodeReboot":"other","uid":"u","attempt":1}`,
+			"created-again": `{"nodeReboot":"r","uid":"earlier","attempt":1}`,
+		}},
+		Reboots: []*v1alpha1.NodeReboot{{ObjectMeta: metav1.ObjectMeta{Name: "r", UID: "u"}}},
+	}
+	got := map[string]bool{}
+	for node, slot := range Snapshot(objects, &Settings{}, time.Unix(1, 0)).Slots {
+		got[node] = slot.Gone
+	}
+	if diff := cmp.Diff(map[string]bool{"held": false, "deleted": true, "created-again": true}, got); diff != "" {
+		t.Errorf("slots that are gone (-want +got):\n%s", diff)
 	}
 }
 
