@@ -176,6 +176,27 @@ func TestALostSlotIsAskedForOnlyBeforeTheReboot(t *testing.T) {
 	}
 }
 
+// The end of an attempt is written before its Node, and only if the NodeReboot has not changed. So the slots object decides nothing.
+func TestTheSlotIsNotAskedForToEndAnAttempt(t *testing.T) {
+	for name, event := range map[string]func(*Node){
+		"its Node shows it":               func(*Node) {},
+		"a person took the marks away":    func(n *Node) { delete(n.Annotations, v1alpha1.MarksAnnotation) },
+		"a person took the cordon away":   func(n *Node) { n.Unschedulable, n.CordonedFor = false, "" },
+		"a person took both of them away": unmarked,
+		"the cordon is a person's by now": func(n *Node) { n.CordonedFor = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, stageDraining)
+			s.answer("ra", v1alpha1.OrderFailed, "No.")
+			event(s.node("a"))
+			s.SlotsLive = false
+			if p := s.compute(); p.NeedSlots {
+				t.Errorf("it asks for the slots object:\n%s", describe(p))
+			}
+		})
+	}
+}
+
 func TestTheTaintInPlaceOfTheCordonNeedsTheSlot(t *testing.T) {
 	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
 	s.managersOn("a", "a")
