@@ -401,3 +401,25 @@ func trueCondition(conditions []metav1.Condition, conditionType string) string {
 	}
 	return ""
 }
+
+// An older manager, or a person, may have written a part of what is shown.
+func TestEachPartOfWhatANodeRebootShowsIsPutRight(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.NodeRebootStatus){
+		"its phase":      func(s *v1alpha1.NodeRebootStatus) { s.Phase = v1alpha1.PhaseRebooting },
+		"its reason":     func(s *v1alpha1.NodeRebootStatus) { s.Reason = "Another" },
+		"its message":    func(s *v1alpha1.NodeRebootStatus) { s.Message = "Something else." },
+		"its summary":    func(s *v1alpha1.NodeRebootStatus) { s.Summary = "Another" },
+		"its generation": func(s *v1alpha1.NodeRebootStatus) { s.ObservedGeneration-- },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newReboot("ra", "a"))
+			s.settle()
+			want := s.reboot("ra").Status
+			change(&s.reboot("ra").Status)
+			s.settle()
+			if diff := cmp.Diff(want, s.reboot("ra").Status); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
