@@ -52,10 +52,8 @@ func newCluster(s *plan.Snapshot, now time.Time) *cluster {
 		own.Workloads = map[model.WorkloadKey]model.Workload{}
 	}
 	for key, workload := range own.Workloads { // what is not known for a moment is assumed to be as it was
-		if workload.Stale {
-			workload.Stale = false
-			own.Workloads[key] = workload
-		}
+		workload.Stale = false
+		own.Workloads[key] = workload
 	}
 	return c
 }

@@ -51,7 +51,7 @@ func (c *cluster) answer(p *plan.Plan, without lacks, assumed *assumptions) bool
 		known, is := c.snapshot.Answers[query.GateKey]
 		if query.Kind == model.GateCapacity {
 			more = c.answerCapacity(query, &known, without) || more
-			if is && known.Failure != "" {
+			if known.Failure != "" {
 				continue
 			}
 			assumed.gates[gateName(query.GateKey)] = true

@@ -95,7 +95,7 @@ func (r *run) follow(c change) bool {
 		return false
 	}
 	r.note(before, after)
-	if hooks := after.Status.PendingHooks; len(hooks) > 0 && model.OpenAttempt(&after.Status) {
+	if hooks := after.Status.PendingHooks; len(hooks) > 0 {
 		r.assumed.hooks = true
 		r.setHooks(after, hooks)
 		return true

@@ -1,6 +1,7 @@
 package forecast_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,22 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 			policy: newPolicy("p", func(s *v1alpha1.RebootPolicySpec) {
 				s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%"))
 			}),
+			reason: v1alpha1.ReasonZoneBudgetExhausted, permanent: true, unknown: 2,
+		},
+		"a percentage of 0 in a small zone": {
+			policy: newPolicy("p", selecting("pool", "x"), func(s *v1alpha1.RebootPolicySpec) {
+				s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%"))
+			}),
+			build: func(s *plan.Snapshot) {
+				for i := range 20 {
+					s.Nodes = append(s.Nodes, newNode(fmt.Sprintf("elsewhere-%d", i), "b"), newNode(fmt.Sprintf("other-pool-%d", i), "a"))
+				}
+				for _, n := range s.Nodes {
+					if !strings.HasPrefix(n.Name, "other-pool") {
+						n.Labels["pool"] = "x"
+					}
+				}
+			},
 			reason: v1alpha1.ReasonZoneBudgetExhausted, permanent: true, unknown: 2,
 		},
 		"a skip label": {
@@ -149,6 +166,9 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 						found = o
 					}
 				}
+			}
+			if f.Coarse {
+				t.Errorf("what happens is looked at to the end, and it says: %s", f.Why)
 			}
 			if unknown != test.unknown {
 				t.Errorf("%d nodes have no forecast, want %d", unknown, test.unknown)
@@ -281,6 +301,9 @@ func TestGatesThatAreNotKnownAreTakenToBeOpenAndThatIsStated(t *testing.T) {
 	s := newSnapshot(newPolicy("p", prometheus, func(s *v1alpha1.RebootPolicySpec) { s.Gates.Capacity = v1alpha1.Require }))
 	needing(s, "a", "n1", "n2")
 	delete(s.Pods, "n2")
+	last := past("n2", 0, "p", minutes(1, 2, 0))
+	last.Name = "was-rebooted-before"
+	s.Reboots = append(s.Reboots, last)
 	f := compute(s)
 	requireTimes(t, f, "n1 0s-3m0s", "n2 3m0s-6m0s")
 	all := strings.Join(f.Assumptions, "\n")

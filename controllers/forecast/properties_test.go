@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func oneOf[T any](random *rand.Rand, values ...T) T { return values[random.IntN(len(values))] }
@@ -179,6 +181,93 @@ func TestLargeFleetsHaveTheForecastThatTheyWouldHaveInFull(t *testing.T) {
 				t.Errorf("seed %d: node %s goes at %s in full, and at %s", seed, a.Name, minute(a.Start), minute(b.Start))
 				break
 			}
+		}
+	}
+}
+
+// fleetInZones has nodes in four zones that all need a reboot.
+func fleetInZones(nodes int, options ...policyOption) *plan.Snapshot {
+	s := newSnapshot(newPolicy("p", options...))
+	for i := range nodes {
+		needing(s, fmt.Sprintf("zone-%d", i%4), fmt.Sprintf("n%02d", i))
+	}
+	return s
+}
+
+// The nodes that a forecast of a large fleet leaves out decide nothing. These do.
+func TestNodesThatDecideAreShownInLargeFleets(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		policy []policyOption
+		build  func(s *plan.Snapshot)
+	}{
+		"a node that takes the pods of the first of a zone": {
+			policy: []policyOption{maxUnavailable("2")},
+			build:  func(s *plan.Snapshot) { s.Nodes = append(s.Nodes, newNode("takes-pods", "zone-3")) },
+		},
+		"a node that is down": {
+			policy: []policyOption{maxUnavailable("3"), longestRequired},
+			build: func(s *plan.Snapshot) {
+				s.Nodes = append(s.Nodes, newNode("down", "zone-0", func(n *model.Node) { n.Ready = false }))
+			},
+		},
+		"a canary that is watched": {
+			policy: []policyOption{maxUnavailable("2"), longestRequired, canary(1, 3600)},
+			build: func(s *plan.Snapshot) {
+				s.Nodes = append(s.Nodes, newNode("a-1", "zone-0"), newNode("a-2", "zone-0"), newNode("done", "zone-0"))
+				r := past("done", 0, "p", minutes(1, 2, 0))
+				r.CreationTimestamp.Time = start.Add(-40 * time.Minute)
+				a, ended := r.Status.Attempt, -30*time.Minute
+				a.GrantedTime, a.RebootOrderedTime, a.BackTime, a.EndedTime = *at(ended - 3*time.Minute), at(ended-2*time.Minute), at(ended), at(ended)
+				a.Role, r.Status.CompletionTime = v1alpha1.RoleCanary, at(ended)
+				s.Reboots = append(s.Reboots, r)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			times := func(s *plan.Snapshot, compute func(forecast.Input) *forecast.Forecast) map[string]string {
+				f, all := compute(forecast.Input{Snapshot: s, Now: start, Samples: -1, History: took(minutes(1, 2, 0))}), map[string]string{}
+				for i := range f.Nodes {
+					all[f.Nodes[i].Name] = minute(f.Nodes[i].Start)
+				}
+				return all
+			}
+			s := fleetInZones(80, test.policy...)
+			without := times(s, forecast.ComputeInFull)
+			test.build(s)
+			want := times(s, forecast.ComputeInFull)
+			if cmp.Equal(want, without) {
+				t.Error("it decides nothing")
+			}
+			if diff := cmp.Diff(want, times(s, forecast.Compute)); diff != "" {
+				t.Errorf("when nodes start (-in full +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAPartOfEachZoneIsThatOfTheSmallestInLargeFleets(t *testing.T) {
+	t.Parallel()
+	for range 5 { // zones come in another order each time
+		s := fleetInZones(160, maxUnavailable("50%"), longestRequired, anyOrder, func(s *v1alpha1.RebootPolicySpec) {
+			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%"))
+		})
+		for i := range 60 {
+			s.Nodes = append(s.Nodes, newNode(fmt.Sprintf("more-%02d", i), fmt.Sprintf("zone-%d", 1+i%3)))
+		}
+		f := compute(s)
+		const least = 40 / 10
+		starts := map[string]map[string]int{}
+		for i := range f.Nodes {
+			n := &f.Nodes[i]
+			if starts[minute(n.Start)] == nil {
+				starts[minute(n.Start)] = map[string]int{}
+			}
+			starts[minute(n.Start)][n.Zone]++
+		}
+		if second := starts["3m0s"]; len(second) != 4 || slices.Max(slices.Collect(maps.Values(second))) != least {
+			t.Fatalf("nodes that start in the second round, by zone: %v", second)
 		}
 	}
 }

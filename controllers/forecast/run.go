@@ -41,9 +41,8 @@ type run struct {
 	plans, work int
 	// fruitless counts the plans since something last began or ended.
 	fruitless int
-	// cut is why the run did not come to its end; beyond says that it looked ahead as far as it may.
-	cut    string
-	beyond bool
+	// cut is why the run did not come to its end.
+	cut string
 }
 
 // fate is what becomes of a member.
@@ -252,11 +251,7 @@ func (r *run) sleep(wake, end time.Time) bool {
 		if r.events.Len() > 0 && (next.IsZero() || r.events.queue[0].at.Before(next)) {
 			next = r.events.queue[0].at
 		}
-		if next.IsZero() {
-			return false
-		}
-		if next.After(end) {
-			r.beyond = true
+		if next.IsZero() || next.After(end) {
 			return false
 		}
 		r.now = next
