@@ -13,6 +13,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // unreadableAt is what the decoder says about a part that it cannot read.
@@ -287,5 +288,26 @@ func (s *story) edit(name string, change func(*v1alpha1.NodeReboot)) {
 			s.Reboots[i] = r.DeepCopy()
 			change(s.Reboots[i])
 		}
+	}
+}
+
+func TestADeletedNodeRebootThatCannotBeReadIsLetGoAgainWhenTheRefusalIsOver(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", unreadable("spec.urgency"), finalized, deletedAt(0)))
+	lets := func() bool {
+		return slices.ContainsFunc(s.compute().Work, func(work NodeWork) bool {
+			return slices.ContainsFunc(work.Reboots, func(change RebootChange) bool { return change.RemoveFinalizer })
+		})
+	}
+	if !lets() {
+		t.Fatal("the finalizer stays")
+	}
+	refusal := s.refuse(model.WriteFinalizer, "ra", "no")
+	if lets() {
+		t.Error("it is tried again at once")
+	}
+	s.now = refusal.Until
+	if !lets() {
+		t.Error("it is never tried again")
 	}
 }
