@@ -118,7 +118,8 @@ func serveKinds(t *testing.T) *rest.Config {
 func TestAManagerThatElectsStartsWithLessCollection(t *testing.T) {
 	config := serveKinds(t)
 	for elects, want := range map[bool]int{true: fillingPercent, false: 25} {
-		options, err := parseOptions([]string{"--namespace=system", "--leader-elect=" + strconv.FormatBool(elects)}, func(string) string { return "a" })
+		arguments := []string{"--namespace=system", "--leader-elect=" + strconv.FormatBool(elects)}
+		options, err := parseOptions(arguments, func(string) string { return "a" })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -211,7 +211,8 @@ func TestTheMemoryOfPlansKeepsNoObjectAlive(t *testing.T) {
 	_, state = Next(state, s, start)
 	m := state.spare.memory.Load()
 	for name, list := range map[string]any{
-		"nodes": m.nodes, "node order": m.nodeOrder, "reboots": m.reboots, "pointers": m.pointers, "line": m.line, "lists": m.lists, "keys": m.keys,
+		"nodes": m.nodes, "node order": m.nodeOrder, "reboots": m.reboots, "pointers": m.pointers, "line": m.line, "lists": m.lists,
+		"keys": m.keys,
 	} {
 		all := reflect.ValueOf(list)
 		if all = all.Slice(0, all.Cap()); all.Len() == 0 {
