@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr/testr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
 const (
@@ -35,6 +36,29 @@ func number(t *testing.T, name string, without int) int {
 	return n
 }
 
+// collection is what config/ tells the garbage collector of the manager.
+func collection(t *testing.T) []string {
+	t.Helper()
+	objects, err := manifests.Render("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	container, err := objects.Container("manager")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var env []string
+	for _, variable := range container.Env {
+		if variable.Name == "GOMEMLIMIT" || variable.Name == "GOGC" {
+			env = append(env, variable.Name+"="+variable.Value)
+		}
+	}
+	if len(env) != 2 {
+		t.Fatalf("the manager is given %v, want GOMEMLIMIT and GOGC", env)
+	}
+	return env
+}
+
 func TestAManagerIsSmallAndSilentInALargeCluster(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver")
@@ -45,8 +69,7 @@ func TestAManagerIsSmallAndSilentInALargeCluster(t *testing.T) {
 		Succeeded: number(t, "SUCCEEDED", 1), Failed: number(t, "FAILED", 1),
 		Needs: min(number(t, "NEEDS", 30), nodes), Watches: number(t, "WATCHES", 50),
 		Idle: time.Duration(number(t, "IDLE", 5)) * time.Second, Capacity: v1alpha1.Ignore,
-		// As in config/manager.
-		Env: []string{"GOMEMLIMIT=230MiB", "GOGC=25"},
+		Env: collection(t),
 	}
 	if os.Getenv("SCALE_CAPACITY") != "" {
 		options.Capacity = v1alpha1.Require
