@@ -154,7 +154,7 @@ test: ## Run all tests, and say at the end which failed, which were skipped, and
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
 	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e /hack/site -e '/controllers$$' -e /internal/ -e /placement)
-	$(GO_TEST) -count=1 -run '^(TestSimulated.*|TestPlanningIsLinear|TestAPlanAllocatesInProportion)$$' ./controllers/plan
+	$(GO_TEST) -count=1 -run '^(TestSimulated.*|TestPlanningIsLinear|TestAPlanAllocatesInProportion|TestAPlanUsesTheMemoryOfTheLastOne|TestTheMemoryOfPlansKeepsNoObjectAlive)$$' ./controllers/plan
 
 # Without Node.js the tests are skipped.
 .PHONY: test-docs

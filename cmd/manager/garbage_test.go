@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"testing"
 
@@ -74,7 +73,7 @@ func TestGarbageIsCollectedLessUntilTheCachesAreFilled(t *testing.T) {
 	}
 }
 
-// serveKinds is an API server that has all kinds that are built in and those of the operator, and nothing else.
+// serveKinds is an API server that says which kinds it has, those that are built in and those of the operator, and has no objects.
 func serveKinds(t *testing.T) *rest.Config {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -83,22 +82,20 @@ func serveKinds(t *testing.T) *rest.Config {
 	}
 	groups := &metav1.APIGroupList{}
 	paths := map[string]any{"/api": &metav1.APIVersions{Versions: []string{"v1"}}, "/apis": groups}
-	for kind := range scheme.AllKnownTypes() {
-		path := "/apis/" + kind.GroupVersion().String()
-		if kind.Group == "" {
-			path = "/api/v1"
-		} else if !slices.ContainsFunc(groups.Groups, func(group metav1.APIGroup) bool { return group.Name == kind.Group }) {
-			groups.Groups = append(groups.Groups, metav1.APIGroup{
-				Name: kind.Group, Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: kind.GroupVersion().String(), Version: kind.Version}},
-			})
+	for _, version := range scheme.PrioritizedVersionsAllGroups() {
+		kinds := &metav1.APIResourceList{GroupVersion: version.String()}
+		for kind := range scheme.KnownTypes(version) {
+			plural, _ := meta.UnsafeGuessKindToResource(version.WithKind(kind))
+			kinds.APIResources = append(kinds.APIResources, metav1.APIResource{Name: plural.Resource, Kind: kind, Namespaced: true})
 		}
-		list, _ := paths[path].(*metav1.APIResourceList)
-		if list == nil {
-			list = &metav1.APIResourceList{GroupVersion: kind.GroupVersion().String()}
-			paths[path] = list
+		if version.Group == "" {
+			paths["/api/"+version.Version] = kinds
+			continue
 		}
-		plural, _ := meta.UnsafeGuessKindToResource(kind)
-		list.APIResources = append(list.APIResources, metav1.APIResource{Name: plural.Resource, Kind: kind.Kind, Namespaced: true})
+		paths["/apis/"+version.String()] = kinds
+		groups.Groups = append(groups.Groups, metav1.APIGroup{
+			Name: version.Group, Versions: []metav1.GroupVersionForDiscovery{{GroupVersion: version.String(), Version: version.Version}},
+		})
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		answer, found := paths[request.URL.Path]
@@ -115,19 +112,25 @@ func serveKinds(t *testing.T) *rest.Config {
 	return &rest.Config{Host: server.URL}
 }
 
-func TestAManagerThatElectsStartsWithLessCollection(t *testing.T) {
+func TestAManagerCollectsLessWhileItStartsIfItElects(t *testing.T) {
 	config := serveKinds(t)
-	for elects, want := range map[bool]int{true: fillingPercent, false: 25} {
-		arguments := []string{"--namespace=system", "--leader-elect=" + strconv.FormatBool(elects)}
-		options, err := parseOptions(arguments, func(string) string { return "a" })
+	for _, elects := range []bool{false, true} {
+		options, err := parseOptions([]string{
+			"--namespace=system", "--health-probe-bind-address=0", "--leader-elect=" + strconv.FormatBool(elects),
+		}, func(string) string { return "a" })
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := debug.SetGCPercent(25)
+		const steady = 25
+		before := debug.SetGCPercent(steady)
 		_, err = newManager(config, options, func() {})
-		if got := gcPercent(); got != want {
-			t.Errorf("%d %% of a manager for which --leader-elect is %t, want %d (error %v)", got, elects, want, err)
-		}
+		got := gcPercent()
 		debug.SetGCPercent(before)
+		switch {
+		case !elects && err != nil: // A second manager of the same process fails later, because it has the same metrics.
+			t.Fatal(err)
+		case !elects && got != steady, elects && got != fillingPercent:
+			t.Errorf("--leader-elect=%t: garbage is collected at %d %% (error %v)", elects, got, err)
+		}
 	}
 }

@@ -59,7 +59,7 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 			}),
 			reason: v1alpha1.ReasonZoneBudgetExhausted, permanent: true, unknown: 2,
 		},
-		"a percentage of 0 in a small zone": {
+		"a percentage that is less than a node of its zone": {
 			policy: newPolicy("p", selecting("pool", "x"), func(s *v1alpha1.RebootPolicySpec) {
 				s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%"))
 			}),
@@ -168,7 +168,7 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 				}
 			}
 			if f.Coarse {
-				t.Errorf("what happens is looked at to the end, and it says: %s", f.Why)
+				t.Errorf("the forecast is coarse: %s", f.Why)
 			}
 			if unknown != test.unknown {
 				t.Errorf("%d nodes have no forecast, want %d", unknown, test.unknown)

@@ -103,7 +103,7 @@ type goingFirst struct {
 	counted map[*rebootView]bool
 }
 
-// countGoing counts a NodeReboot, and those that go together with it, each once.
+// countGoing counts a NodeReboot, and those that go together with it, each once, as far as the pods of their nodes are known.
 func (p *round) countGoing(r *rebootView, going *goingFirst) {
 	for _, other := range r.companions() {
 		if !going.counted[other] {

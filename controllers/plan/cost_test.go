@@ -230,17 +230,17 @@ func TestEachNodeOfAGroupCountsOnceForWhatBudgetsHaveLeft(t *testing.T) {
 			s := newStory(t, append(fleet("a1/z1 a2/z1 b/z1 c/z1"), newNode("done", "z1"), policy)...)
 			s.byGroups()
 			s.Workloads[deployment("web")] = Workload{Ready: 9, Desired: 9}
-			for node, name := range tc.under {
+			for node, budget := range tc.under {
 				pod := movable(node, 0)
-				pod.Workloads = append(pod.Workloads, podBudget(name))
+				pod.Workloads = append(pod.Workloads, podBudget(budget))
 				s.Pods[node] = []Pod{pod}
-				s.Workloads[podBudget(name)] = Workload{
+				s.Workloads[podBudget(budget)] = Workload{
 					Ready: 6, Desired: 6, Expected: 6, DisruptionsAllowed: tc.allowed, DisruptionsAtRest: tc.allowed,
 				}
 			}
 			tc.event(s)
 			s.settle()
-			s.wantUnderWay(tc.want, "budgets have that much left")
+			s.wantUnderWay(tc.want, name)
 		})
 	}
 }

@@ -190,8 +190,12 @@ func TestTheSlotIsNotAskedForToEndAnAttempt(t *testing.T) {
 			s.answer("ra", v1alpha1.OrderFailed, "No.")
 			event(s.node("a"))
 			s.SlotsLive = false
-			if p := s.compute(); p.NeedSlots {
+			p := s.compute()
+			if p.NeedSlots {
 				t.Errorf("it asks for the slots object:\n%s", describe(p))
+			}
+			if !slices.ContainsFunc(p.Work, func(w NodeWork) bool { return len(w.Reboots) > 0 }) {
+				t.Errorf("the end is not recorded:\n%s", describe(p))
 			}
 		})
 	}

@@ -291,7 +291,7 @@ func (s *story) edit(name string, change func(*v1alpha1.NodeReboot)) {
 	}
 }
 
-func TestADeletedNodeRebootThatCannotBeReadIsLetGoAgainWhenTheRefusalIsOver(t *testing.T) {
+func TestADeletedNodeRebootThatCannotBeReadIsLetGoWhenTheRefusalIsOver(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", unreadable("spec.urgency"), finalized, deletedAt(0)))
 	lets := func() bool {

@@ -84,7 +84,7 @@ func TestASnapshotHasThePodsOfAllNodesUnlessTheyAreNotKnown(t *testing.T) {
 	}
 }
 
-func TestASlotIsGoneUnlessItsVeryNodeRebootIsThere(t *testing.T) {
+func TestASlotIsGoneUnlessTheNodeRebootThatHoldsItExists(t *testing.T) {
 	t.Parallel()
 	objects := &Objects{
 		Slots: &corev1.ConfigMap{Data: map[string]string{

@@ -157,7 +157,7 @@ func TestWatchesThatEndedMakeRoomForOthers(t *testing.T) {
 	})
 }
 
-// A client that hangs would keep its place among those who watch, and the news would wait for it.
+// A client that hangs must not keep its place among the watches. Here the clock says that the time to take the facts is over.
 func TestAWatchThatDoesNotTakeItsFactsEnds(t *testing.T) {
 	machine := &fakeMachine{facts: Facts{Sentinel: SentinelRequired}, changes: make(chan struct{})}
 	var tooLate atomic.Bool

@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -100,6 +102,33 @@ func TestEachRoleOfPeopleGivesWhatItIsForAndNoMore(t *testing.T) {
 	objects := rendered(t)["default"]
 	for name, grants := range rolesOfPeople {
 		compareRights(t, objects, name, grants)
+	}
+	content, err := os.ReadFile("../../config/rbac/users.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names, viewed []string
+	for _, object := range objects {
+		if object.Kind() != "ClusterRole" || !strings.Contains(string(content), "  name: "+object.Name()+"\n") {
+			continue
+		}
+		role, err := Find[rbacv1.ClusterRole](objects, "ClusterRole", object.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, role.Name)
+		for label := range role.Labels {
+			if strings.HasPrefix(label, rbacv1.GroupName+"/aggregate-to-") {
+				viewed = append(viewed, role.Name+": "+label)
+			}
+		}
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(rolesOfPeople)), names); diff != "" {
+		t.Errorf("roles (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"reboot-operator-viewer: " + rbacv1.GroupName + "/aggregate-to-view"}, viewed); diff != "" {
+		t.Errorf("what is part of the roles of Kubernetes (-want +got):\n%s", diff)
 	}
 }
 
