@@ -47,7 +47,8 @@ func benchPlanner(ctx context.Context, pattern string, args ...string) ([]sample
 
 func compute(ctx context.Context, say Say) (Measured, error) {
 	say("running the planner's benchmarks")
-	samples, err := benchPlanner(ctx, plannerBenchmarks, "-benchtime=5x", "-count=2")
+	// Garbage is collected once in dozens of plans, which a few plans would show as nothing or as far too much.
+	samples, err := benchPlanner(ctx, plannerBenchmarks, "-benchtime=50x", "-count=2")
 	if err != nil {
 		return Measured{}, err
 	}
