@@ -414,6 +414,32 @@ func TestWhoIsSlowDoesNotHoldUpOthers(t *testing.T) {
 	await.True(t, "a request is answered", func() bool { return newClient(socket).Ping(soon(t)) == nil })
 }
 
+// A rebooter is asked every few seconds whether it lives. What it is asked to do to its host has to be found in its log.
+func TestWhatConcernsTheHostIsLogged(t *testing.T) {
+	reboot, ping := &Request{Action: ActionReboot}, &Request{Action: ActionPing}
+	accepted := &Response{Result: Accepted}
+	for name, test := range map[string]struct {
+		request *Request
+		answer  *Response
+		logged  bool
+	}{
+		"a reboot":            {reboot, accepted, true},
+		"a reboot, refused":   {reboot, &Response{Result: Refused}, true},
+		"a probe":             {ping, accepted, false},
+		"a probe, refused":    {ping, &Response{Result: Refused}, true},
+		"a reboot, uncertain": {reboot, &Response{Result: Uncertain}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			s := &Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
+			s.logAnswer(0, test.request, test.answer)
+			if logged := log.Len() > 0; logged != test.logged {
+				t.Errorf("it is logged: %t, want %t", logged, test.logged)
+			}
+		})
+	}
+}
+
 func TestOthersThanTheHelperMayAskForNothing(t *testing.T) {
 	socket, _ := serve(t, &fakeMachine{}, func(s *Server) { s.HelperUID = ownUID() + 1 })
 	client := newClient(socket)
