@@ -249,6 +249,15 @@ func TestWhatIsNoBusIsNamed(t *testing.T) {
 	}
 }
 
+func TestWithoutAnAddressTheBusIsWhereDistributionsHaveIt(t *testing.T) {
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "")
+	const want = "/run/dbus/system_bus_socket"
+	path, err := busPath()
+	if path != want && (!errors.Is(err, errNoBus) || !strings.Contains(err.Error(), want)) {
+		t.Errorf("path %q, error %v; want %s, or that it is not there", path, err, want)
+	}
+}
+
 // systemdHost is a directory with the files of a host that systemd booted.
 func systemdHost(t *testing.T) string {
 	t.Helper()

@@ -210,6 +210,7 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 		"sudo":                   {sh("sudo needs-restarting -r"), "--sentinel-required-output"},
 		"an unknown option":      {[]string{"/usr/bin/env", "-S", "grep x"}, "the option -S of env"},
 		"no program":             {[]string{"/usr/bin/timeout", "5"}, "timeout runs no program"},
+		"no command":             {nil, "there is no program"},
 		"no shell":               {sh("if then"), "was not understood"},
 		"no interpreter":         {[]string{"/opt/nothing"}, "names no program"},
 		"a long script":          {[]string{"/opt/long"}, "more than 65536 bytes"},
