@@ -260,3 +260,13 @@ func TestFilesHintsOnlyAtWhatConcernsIt(t *testing.T) {
 		t.Error("no hint when events were lost")
 	}
 }
+
+// A directory on a broken file system can be opened and not listed. Here a file stands for it.
+func TestADirectoryThatCannotBeListedProvesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	path := filepath.Join(file, "required")
+	if err := newFiles(t, []string{path}).checkAbsent(path); err == nil || !strings.Contains(err.Error(), "its directory: ") {
+		t.Errorf("error %v, want that the directory cannot be listed", err)
+	}
+}
