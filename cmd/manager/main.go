@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -138,7 +139,6 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 	if err != nil {
 		return nil, err
 	}
-	leaseDuration, renewDeadline, retryPeriod := election.LeaseDuration, election.RenewDeadline, election.RetryPeriod
 	kept := certificates.New(certificates.Options{
 		Namespace: options.namespace, Webhooks: options.webhookAddress != "", MetricsService: options.metricsService(), Clock: serverClock,
 	})
@@ -155,9 +155,9 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 		LeaderElection:                      options.leaderElect,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
-		LeaseDuration:                       &leaseDuration,
-		RenewDeadline:                       &renewDeadline,
-		RetryPeriod:                         &retryPeriod,
+		LeaseDuration:                       ptr.To(election.LeaseDuration),
+		RenewDeadline:                       ptr.To(election.RenewDeadline),
+		RetryPeriod:                         ptr.To(election.RetryPeriod),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
