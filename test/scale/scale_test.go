@@ -30,8 +30,8 @@ func number(t *testing.T, name string, without int) int {
 		return without
 	}
 	n, err := strconv.Atoi(value)
-	if err != nil {
-		t.Fatalf("%s=%s is not a whole number", name, value)
+	if err != nil || n < 0 {
+		t.Fatalf("%s=%s: write a whole number that is not negative, such as %d", name, value, without)
 	}
 	return n
 }
