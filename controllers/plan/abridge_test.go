@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -93,6 +95,110 @@ func TestOnlyWhatIsFinishedIsAbridged(t *testing.T) {
 			}
 			if diff := difference(before, object); diff != "" {
 				t.Errorf("the object changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// filled is a value of a type in which everything is set.
+func filled(of reflect.Type) reflect.Value {
+	v := reflect.New(of).Elem()
+	switch of.Kind() {
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Uint8:
+		v.SetUint(7)
+	case reflect.Int32, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Pointer:
+		v.Set(reflect.New(of.Elem()))
+		v.Elem().Set(filled(of.Elem()))
+	case reflect.Slice:
+		v.Set(reflect.Append(v, filled(of.Elem())))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(of))
+		v.SetMapIndex(filled(of.Key()), filled(of.Elem()))
+	case reflect.Struct:
+		if of == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(start))
+			break
+		}
+		for i := range of.NumField() {
+			v.Field(i).Set(filled(of.Field(i).Type))
+		}
+	default:
+		panic("cannot fill a " + of.String())
+	}
+	return v
+}
+
+// kept are the paths of what a value still has of another one.
+func kept(short, whole reflect.Value, path string) []string {
+	switch {
+	case short.IsZero():
+		return nil
+	case reflect.DeepEqual(short.Interface(), whole.Interface()):
+		return []string{path}
+	case short.Kind() == reflect.Pointer:
+		return kept(short.Elem(), whole.Elem(), path)
+	case short.Kind() == reflect.Slice && short.Len() == whole.Len():
+		return kept(short.Index(0), whole.Index(0), path)
+	case short.Kind() != reflect.Struct:
+		return []string{path + " differs"}
+	}
+	var all []string
+	for i := range short.NumField() {
+		all = append(all, kept(short.Field(i), whole.Field(i), path+"."+short.Type().Field(i).Name)...)
+	}
+	return all
+}
+
+func TestAnAbridgedNodeRebootKeepsWhatPlansRead(t *testing.T) {
+	t.Parallel()
+	always := []string{
+		".Status.After.BootID", ".Status.Attempt.BackTime", ".Status.Attempt.EndedTime", ".Status.Attempt.GrantedTime",
+		".Status.Attempt.InterruptedTime", ".Status.Attempt.NodeRole", ".Status.Attempt.Number", ".Status.Attempt.PolicyName",
+		".Status.Attempt.RebootOrderedTime", ".Status.Attempt.Result", ".Status.Attempt.Role", ".Status.Attempt.RolledBackTime",
+		".Status.Attempt.StalledTime", ".Status.Attempt.Zone", ".Status.Before.BootID", ".Status.CompletionTime", ".Status.Failures",
+		".Status.NodeUID", ".Status.ObservedGeneration", ".Status.Outcome", ".Status.OutcomeReason", ".Status.Phase", ".Status.PolicyName",
+		".Status.Reason", ".Status.Summary", ".Status.Zone",
+	}
+	tests := map[v1alpha1.Outcome][]string{
+		v1alpha1.OutcomeSucceeded: {
+			".Status.Attempt.DrainOrderedTime", ".Status.Attempt.DrainedTime", ".Status.Attempt.RecoveredTime", ".Status.Attempt.SettlingSince",
+			".Status.Attempt.UncordonedTime", ".Status.Conditions.Type", ".Status.Report.Drain.BudgetWaitMilliseconds",
+		},
+		v1alpha1.OutcomeFailed: {
+			".Status.Conditions", ".Status.Message", ".Status.OutcomeMessage", ".Status.PendingHooks", ".Status.Report.BootID",
+			".Status.Report.Sentinel", ".Status.RequiredSince", ".Status.Until", ".Status.UntilTime",
+		},
+	}
+	for outcome, more := range tests {
+		t.Run(string(outcome), func(t *testing.T) {
+			t.Parallel()
+			whole, _ := reflect.TypeAssert[v1alpha1.NodeReboot](filled(reflect.TypeFor[v1alpha1.NodeReboot]()))
+			whole.Unreadable, whole.Abridged, whole.DeletionTimestamp, whole.Generation = nil, false, nil, whole.Status.ObservedGeneration
+			whole.Status.Outcome, whole.Status.Phase = outcome, v1alpha1.Phase(outcome)
+			whole.Status.Conditions[0].Type = "example.com/hook"
+			short := Abridge(&whole)
+			want := slices.Sorted(slices.Values(slices.Concat(always, more)))
+			got := slices.Sorted(slices.Values(kept(reflect.ValueOf(short.Status), reflect.ValueOf(whole.Status), ".Status")))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("of the status (-want +got):\n%s", diff)
+			}
+			want = []string{
+				".Annotations", ".CreationTimestamp", ".Finalizers", ".Generation", ".Labels", ".Name", ".ResourceVersion", ".UID",
+			}
+			got = slices.Sorted(slices.Values(kept(reflect.ValueOf(short.ObjectMeta), reflect.ValueOf(whole.ObjectMeta), "")))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("of the metadata (-want +got):\n%s", diff)
+			}
+			want = []string{".Approval", ".BootID", ".ConditionType", ".NodeName", ".Trigger", ".Urgency"}
+			got = slices.Sorted(slices.Values(kept(reflect.ValueOf(short.Spec), reflect.ValueOf(whole.Spec), "")))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("of the spec (-want +got):\n%s", diff)
 			}
 		})
 	}

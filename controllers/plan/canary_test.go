@@ -296,7 +296,7 @@ func TestNodeWaitsForTheFirstOfThoseThatSpeakForIt(t *testing.T) {
 	}
 }
 
-func TestCanaryThatIsRebootedAgainHasSpokenAllTheSame(t *testing.T) {
+func TestCanaryThatIsRebootedAgainHasSpokenRegardless(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), minInterval(0)))...)
 	noHelper(s.node("b"))
 	s.settle()
@@ -310,6 +310,27 @@ func TestCanaryThatIsRebootedAgainHasSpokenAllTheSame(t *testing.T) {
 	s.settle()
 	if got := s.underWay(); got != "a b" {
 		t.Errorf("under way: %q, reasons %v", got, s.reasons())
+	}
+}
+
+func TestTheLastRebootOfACanarySpeaksForNeedsThatCameBeforeIt(t *testing.T) {
+	proved := func(name string, began time.Duration) *v1alpha1.NodeReboot {
+		return newReboot(name, "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, began+time.Minute), func(r *v1alpha1.NodeReboot) {
+			r.Status.Attempt = &v1alpha1.Attempt{
+				Number: 1, PolicyName: "p", Role: v1alpha1.RoleCanary, GrantedTime: *at(began), EndedTime: at(began + time.Minute),
+				Result: v1alpha1.ReasonProved,
+			}
+		})
+	}
+	s := newStory(t, newNode("a", "z1"), newNode("b", "z1", noHelper), newNode("c", "z1", noHelper), proved("1", -48*time.Hour), proved("2", -time.Hour),
+		newReboot("rb", "b", requiredFor(2*time.Hour)), newReboot("rc", "c", requiredFor(72*time.Hour)),
+		newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), minInterval(0),
+			spec(func(s *v1alpha1.RebootPolicySpec) { s.History.Succeeded = ptr.To[int32](2) })))
+	s.settle()
+	s.node("b").HelperReady = true
+	s.settle()
+	if got := s.reboot("rb").Status.Attempt; got == nil || got.Role == v1alpha1.RoleCanary {
+		t.Errorf("the attempt of the one that has waited for two hours is %v, want one that is no canary", got)
 	}
 }
 

@@ -26,11 +26,11 @@ func (p *planning) requiredAgain(r *rebootView) bool {
 	if r.Object.Spec.Trigger != v1alpha1.TriggerNodeCondition {
 		return r.sentinel() == v1alpha1.SentinelRequired
 	}
-	if !r.conditionCalls() || r.Status.Before == nil || r.rebootedSince() {
+	if r.node == nil || r.Status.Before == nil || r.rebootedSince() {
 		return false
 	}
-	from, _ := policies.Calls(r.node.Node, r.node.trigger(r.Object.Spec.ConditionType))
-	return p.Reached(from)
+	from, calls := policies.Calls(r.node.Node, r.node.trigger(r.Object.Spec.ConditionType))
+	return calls && p.Reached(from)
 }
 
 // creates are the NodeReboots for the conditions of nodes that their policies name.

@@ -17,12 +17,12 @@ type facts struct {
 	atRest bool
 	// immediate: it waits for no window.
 	immediate bool
-	// required is since when the reboot has been required; zero if that is not recorded.
-	required time.Time
 	// current: its node is the one that it is about, and runs the boot that it is about. unhindered: see unhindered.
 	current, unhindered bool
 	// settled: see settled.
 	settled bool
+	// required is since when the reboot has been required; zero if that is not recorded.
+	required time.Time
 	// said is what the helper has reported since the node's current boot.
 	said *v1alpha1.HelperReport
 }

@@ -75,15 +75,14 @@ func (p *planning) lostHelpers(policy *policyView) []*nodeView {
 			lost = append(lost, n)
 		}
 	}
-	slices.SortFunc(lost, func(a, b *nodeView) int {
-		return cmp.Or(a.HelperSince.Compare(b.HelperSince), cmp.Compare(a.Name, b.Name))
-	})
 	return lost
 }
 
 // tellLost names the node that has been without its helper for the longest time.
 func tellLost(clock model.Clock, lost []*nodeView) string {
-	first := lost[0]
+	first := slices.MinFunc(lost, func(a, b *nodeView) int {
+		return cmp.Or(a.HelperSince.Compare(b.HelperSince), cmp.Compare(a.Name, b.Name))
+	})
 	message := fmt.Sprintf("The helper of node %s has not been Ready since %s, so reboots there are neither detected nor carried out: %s.",
 		first.Name, clock.At(first.HelperSince), first.WhyHelperNotReady())
 	if more := len(lost) - 1; more > 0 {
@@ -100,7 +99,6 @@ func (policy *policyView) withoutDetector() []*nodeView {
 			blind = append(blind, n)
 		}
 	}
-	slices.SortFunc(blind, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
 	return blind
 }
 

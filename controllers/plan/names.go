@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // keptSentinel is the NodeReboot of a node that carries the need of its sentinel: the NodeReboot under way, otherwise the first that waits.
@@ -58,11 +55,9 @@ func (p *planning) noteName(r *rebootView) {
 	if !ok || p.node(node) == nil || node == r.Object.Spec.NodeName || r.Object.Name == r.Object.Spec.NodeName {
 		return
 	}
-	r.nameOfOther = fmt.Sprintf("Names such as this one are for the helper of node %s, which uses another name while one is free: "+
-		"delete this NodeReboot and create it with a name that does not end in a dash and one hexadecimal digit.", node)
-	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionNameOfOtherNode) == nil {
-		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonNameOfOtherNode, Message: r.nameOfOther})
-	}
+	r.warn(v1alpha1.ConditionNameOfOtherNode, v1alpha1.ReasonNameOfOtherNode, fmt.Sprintf(
+		"Names such as this one are for the helper of node %s, which uses another name while one is free: "+
+			"delete this NodeReboot and create it with a name that does not end in a dash and one hexadecimal digit.", node), false)
 }
 
 // nameless are the nodes of the policy whose helper has no name left to ask for a reboot.

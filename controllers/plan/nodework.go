@@ -250,7 +250,7 @@ func (p *NodePatch) Cordons() bool { return p.CordonedFor != nil && *p.CordonedF
 func (p *NodePatch) WriteInParts(write func(PatchPart) Written) Written {
 	result := WriteMade
 	for _, part := range p.Parts() {
-		if part.Patch.Marks() != nil && result == WriteRefused && p.Cordons() {
+		if result == WriteRefused && p.Cordons() { // only marks come after the cordon
 			continue
 		}
 		written := write(part)

@@ -122,7 +122,7 @@ func (policy *policyView) summary() string {
 
 // countNode counts a node once, by the NodeReboot that is under way, otherwise by the one that goes first.
 func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, n *nodeView) {
-	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue != "" }) {
+	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue }) {
 		status.Overdue++
 	}
 	if len(n.setAside) > 0 {
@@ -351,11 +351,10 @@ func (p *planning) noteDeferral(r *rebootView) {
 	if !p.Reached(limit) {
 		return
 	}
-	r.overdue = fmt.Sprintf("A reboot has been required since %s, and RebootPolicy %s requires it by %s.",
-		policy.Clock.At(r.Status.RequiredSince.Time), policy.Object.Name, policy.Clock.At(limit))
-	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOverdue) == nil {
-		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOverdue, Message: r.overdue, OnNode: true})
-	}
+	r.overdue = true
+	r.warn(v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, fmt.Sprintf(
+		"A reboot has been required since %s, and RebootPolicy %s requires it by %s.",
+		policy.Clock.At(r.Status.RequiredSince.Time), policy.Object.Name, policy.Clock.At(limit)), true)
 }
 
 // windowStatus is where the schedule stands; nil for one that is always open.

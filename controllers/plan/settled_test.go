@@ -46,7 +46,7 @@ func wronglySettled(snapshot *Snapshot, now time.Time) (wrong []string, reboots,
 		looked := *r
 		p.derive(&looked)
 		add, remove := looked.finalizerChange()
-		if looked.Status != &r.Object.Status || len(looked.Events) > len(r.Events) || looked.overdue != "" || add || remove {
+		if looked.Status != &r.Object.Status || len(looked.Events) > len(r.Events) || len(looked.warnings) > 0 || add || remove {
 			wrong = append(wrong, fmt.Sprintf("NodeReboot %s:\n%s", r.Object.Name, difference(&r.Object.Status, looked.Status)))
 		}
 	}

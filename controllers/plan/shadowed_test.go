@@ -65,4 +65,10 @@ func TestNodesWithoutAHelperAreCountedUnlessNoneIsMeantToBeThere(t *testing.T) {
 				step.at, status.NodesWithoutHelper, step.want, status.Conditions)
 		}
 	}
+	lost := meta.FindStatusCondition(s.policy("p").Status.Conditions, v1alpha1.ConditionHelpersNotReady).Message
+	for _, want := range []string{"The helper of node b has not been Ready since 2026-03-02 11:59 +00:00", "The same is true for 1 more."} {
+		if !strings.Contains(lost, want) {
+			t.Errorf("it does not say %q: %s", want, lost)
+		}
+	}
 }

@@ -48,9 +48,9 @@ func (p *planning) grantOf(r *rebootView) (Slot, bool) {
 func (p *planning) grant(r *rebootView) {
 	slot, granted := p.grantOf(r)
 	r.granted = true
-	if before, is := p.snapshot.Slots[r.node.Name]; granted {
+	if before := p.snapshot.Slots[r.node.Name]; granted {
 		r.renewed = slot.Renewed + 1
-	} else if is && before.UID == string(r.Object.UID) && before.Attempt == r.LastAttempt()+1 {
+	} else if before.UID == string(r.Object.UID) && before.Attempt == r.LastAttempt()+1 {
 		r.renewed = before.Renewed + 1
 	}
 	p.begin(r, max(slot.Attempt, r.LastAttempt()+1))

@@ -134,9 +134,9 @@ func (p *planning) derive(r *rebootView) {
 		r.Emit(model.Event{Warning: true, Reason: reason, Message: message})
 	}
 	p.noteDeferral(r)
+	p.noteName(r)
 	r.noteClock()
 	r.noteOtherRebooters()
-	p.noteName(r)
 	if !slices.Equal(r.Status.PendingHooks, r.pendingHooks) {
 		r.Edit().PendingHooks = r.pendingHooks
 	}
@@ -186,12 +186,9 @@ func (r *rebootView) noteClock() {
 	if offset < 0 {
 		offset, direction = -offset, "behind"
 	}
-	r.clockOff = fmt.Sprintf("The clock of node %s is %s %s the API server's. No decision depends on it, but certificates, logs "+
-		"and the times of its pods are off: synchronize it, and make sure that it stays "+
-		"synchronized.", r.node.Name, model.Count(offset, "second"), direction)
-	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
-		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
-	}
+	r.warn(v1alpha1.ConditionClockOff, v1alpha1.ReasonClockOff, fmt.Sprintf("The clock of node %s is %s %s the API server's. "+
+		"No decision depends on it, but certificates, logs and the times of its pods are off: synchronize it, and make sure that it "+
+		"stays synchronized.", r.node.Name, model.Count(offset, "second"), direction), true)
 }
 
 // noteOtherRebooters tells what else would reboot the host. It may do so without a drain, and nothing can be done about it from here.
@@ -200,11 +197,9 @@ func (r *rebootView) noteOtherRebooters() {
 	if report == nil || len(report.Notices) == 0 || r.complete() {
 		return
 	}
-	r.otherRebooter = model.Bounded(fmt.Sprintf("Something else on node %s would reboot it, too, without asking: %s. Disable it there.",
-		r.node.Name, strings.TrimSuffix(strings.Join(report.Notices, "; "), ".")))
-	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOtherRebooter) == nil {
-		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOtherRebooter, Message: r.otherRebooter, OnNode: true})
-	}
+	r.warn(v1alpha1.ConditionOtherRebooter, v1alpha1.ReasonOtherRebooter, fmt.Sprintf(
+		"Something else on node %s would reboot it, too, without asking: %s. Disable it there.",
+		r.node.Name, strings.TrimSuffix(strings.Join(report.Notices, "; "), ".")), true)
 }
 
 // summarize fills in phase, reason, message and the conditions.
@@ -260,24 +255,18 @@ type want struct {
 	status                         metav1.ConditionStatus
 }
 
+// warn sets a condition that warns of something, and reports it in an event if it is new, also on the Node if onNode.
+func (r *rebootView) warn(conditionType, reason, message string, onNode bool) {
+	message = model.Bounded(message)
+	r.warnings = append(r.warnings, want{conditionType, reason, message, metav1.ConditionTrue})
+	if meta.FindStatusCondition(r.Object.Status.Conditions, conditionType) == nil {
+		r.Emit(model.Event{Warning: true, Reason: reason, Message: message, OnNode: onNode})
+	}
+}
+
 // appendConditions adds the conditions of a NodeReboot as they should be, the most important first.
 func appendConditions(wants []want, r *rebootView) []want {
-	wants = appendPhaseConditions(wants, r)
-	if r.overdue != "" {
-		wants = append(wants, want{v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, r.overdue, metav1.ConditionTrue})
-	}
-	if r.nameOfOther != "" {
-		wants = append(wants, want{
-			v1alpha1.ConditionNameOfOtherNode, v1alpha1.ReasonNameOfOtherNode, r.nameOfOther, metav1.ConditionTrue,
-		})
-	}
-	if r.clockOff != "" {
-		wants = append(wants, want{v1alpha1.ConditionClockOff, v1alpha1.ReasonClockOff, r.clockOff, metav1.ConditionTrue})
-	}
-	if r.otherRebooter != "" {
-		wants = append(wants, want{v1alpha1.ConditionOtherRebooter, v1alpha1.ReasonOtherRebooter, r.otherRebooter, metav1.ConditionTrue})
-	}
-	return wants
+	return append(appendPhaseConditions(wants, r), r.warnings...)
 }
 
 // appendPhaseConditions adds those that follow from the phase.

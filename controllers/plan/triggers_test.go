@@ -146,6 +146,11 @@ func TestNeedOfAConditionGoesWithIt(t *testing.T) {
 	if r.Status.Outcome != v1alpha1.OutcomeCancelled || r.Status.Reason != v1alpha1.ReasonNeedWithdrawn || hasOurTaint(s.node("a")) {
 		t.Fatalf("%s %s", r.Status.Phase, r.Status.Message)
 	}
+	s.advance(time.Minute)
+	if got := s.reboot(deadlockName(1)).Status.CompletionTime; !got.Equal(at(0)) {
+		t.Errorf("it ended again at %s", got)
+	}
+	s.now = start
 	has("KernelDeadlock", corev1.ConditionTrue, 0)(s.node("a"))
 	s.settle()
 	if s.reboot(deadlockName(1)).Status.CompletionTime == nil {

@@ -9,51 +9,51 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// nodeView is a node and what belongs to it.
+// nodeView is a node and what belongs to it. Plans of large clusters take as long as it takes to read all of them, so they are small.
 type nodeView struct {
 	*model.Node
 	record *record
 	// past is that of its NodeReboots which are at rest; the others are the reboots.
-	past *pastReboots
+	past    *pastReboots
+	reboots []*rebootView
+	// open is the NodeReboot with an open attempt.
+	open *rebootView
 	// policy is the policy that owns the node: the policy that granted its open attempt, otherwise the policy that its labels select. zone is
 	// the zone at the same time.
 	policy *policyView
 	zone   string
 	// selectedBy is the policy that the node's labels give it to.
 	selectedBy *policyView
-	// gone: there is no such Node, and its host counts regardless, because an attempt on it is open.
-	gone bool
 	// unit is what the node goes with: the name of its group, or itself. group is nil if it goes alone.
-	unit         string
-	group        *group
+	unit  string
+	group *group
+	// gone: there is no such Node, and its host counts regardless, because an attempt on it is open.
+	gone         bool
 	controlPlane bool
 	// hostsLeader: the leading manager runs on the node.
 	hostsLeader bool
 	// hostsManager: a manager runs on the node.
 	hostsManager bool
-	reboots      []*rebootView
-	// open is the NodeReboot with an open attempt.
-	open *rebootView
-	// setAside are the NodeReboots of the node that cannot be read, and held the one of them that may have an attempt under way.
-	setAside []*rebootView
-	held     *rebootView
 	// slotHeld: the slots object holds a grant for the node that still counts.
 	slotHeld bool
 	// endsNow: this plan ends an attempt on the node, which is not written yet.
 	endsNow bool
 	// begunUnseen: the Node shows an attempt for which the slots object holds a grant, and which is not recorded as far as this manager sees.
 	begunUnseen bool
-	// lastBack is when a reboot of the node was last seen to be over.
-	lastBack time.Time
 	// starts: one of the NodeReboots starts, or would start.
 	starts bool
-	// namesTaken are the NodeReboots of other nodes that have a name which the node's helper uses.
-	namesTaken []string
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
+	found  found
+	// setAside are the NodeReboots of the node that cannot be read, and held the one of them that may have an attempt under way.
+	setAside []*rebootView
+	held     *rebootView
+	// lastBack is when a reboot of the node was last seen to be over.
+	lastBack time.Time
+	// namesTaken are the NodeReboots of other nodes that have a name which the node's helper uses.
+	namesTaken []string
 	// refused are the writes about the node that are refused.
 	refused []model.Refusal
-	found   found
 	// bootedFor are its rebooters; nil if they were not looked for.
 	bootedFor []*rebootView
 }
@@ -61,12 +61,10 @@ type nodeView struct {
 // found is what was found out about all NodeReboots of a node, and holds until one of them changes. A node may have thousands of them, so
 // nothing may look through all of them for each one.
 type found struct {
-	// waiting says that first is known, the NodeReboot that goes first.
-	waiting bool
-	first   *rebootView
-	// ended says that success is known, when a NodeReboot of the node last succeeded.
-	ended   bool
-	success time.Time
+	// waiting says that first is known, the NodeReboot that goes first; ended that success is known, when one of them last succeeded.
+	waiting, ended bool
+	first          *rebootView
+	success        time.Time
 }
 
 // changed forgets what was found out about the NodeReboots of the node, and of those that go together with it.
@@ -82,34 +80,30 @@ type rebootView struct {
 	model.Draft
 	node *nodeView
 	facts
-	// position among all by the names of their nodes, and their own.
-	position int
-	// alone is the NodeReboot itself, as the list of what goes together with it.
-	alone [1]*rebootView
-	wait  model.Verdict
 	// awaitsFact: the NodeReboot waits for a fact, and may turn out not to be needed.
 	awaitsFact bool
 	// advanced: its attempt was moved on in this plan.
 	advanced bool
 	// started: it starts, or would start, and is counted as such.
 	started bool
-	// approvalExpired is when an approval expired that was given; zero if it did not.
-	approvalExpired time.Time
 	// granted: this plan grants the slot of its attempt, or renews the grant. renewed is how often it was granted before for the same attempt.
 	granted bool
 	// bootMissed: before the boot that the Node reports another one was seen, and is not recorded.
 	bootMissed bool
-	renewed    int32
+	// overdue: the reboot has been required for longer than its policy allows.
+	overdue bool
+	renewed int32
+	// position among all by the names of their nodes, and their own.
+	position int
+	// alone is the NodeReboot itself, as the list of what goes together with it.
+	alone [1]*rebootView
+	wait  model.Verdict
+	// approvalExpired is when an approval expired that was given; zero if it did not.
+	approvalExpired time.Time
 	// pendingHooks are awaited.
 	pendingHooks []string
-	// overdue says since when, if the reboot has been required for too long.
-	overdue string
-	// clockOff says by how much the host's clock is off, if it is.
-	clockOff string
-	// otherRebooter says what else would reboot the host, if something would.
-	otherRebooter string
-	// nameOfOther says of which other node's helper the NodeReboot has a name, if it does.
-	nameOfOther string
+	// warnings are conditions that warn of something, the most important first.
+	warnings []want
 }
 
 // addViews makes views of the records.
