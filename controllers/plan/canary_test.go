@@ -322,7 +322,8 @@ func TestTheLastRebootOfACanarySpeaksForNeedsThatCameBeforeIt(t *testing.T) {
 			}
 		})
 	}
-	s := newStory(t, newNode("a", "z1"), newNode("b", "z1", noHelper), newNode("c", "z1", noHelper), proved("1", -48*time.Hour), proved("2", -time.Hour),
+	s := newStory(t, newNode("a", "z1"), newNode("b", "z1", noHelper), newNode("c", "z1", noHelper),
+		proved("1", -48*time.Hour), proved("2", -time.Hour),
 		newReboot("rb", "b", requiredFor(2*time.Hour)), newReboot("rc", "c", requiredFor(72*time.Hour)),
 		newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), minInterval(0),
 			spec(func(s *v1alpha1.RebootPolicySpec) { s.History.Succeeded = ptr.To[int32](2) })))
