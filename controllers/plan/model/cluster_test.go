@@ -21,6 +21,16 @@ func TestTheBootOfANodeFitsIntoTheAPI(t *testing.T) {
 	}
 }
 
+func TestABootIDThatTheAPIDoesNotTakeIsNone(t *testing.T) {
+	t.Parallel()
+	longest := strings.Repeat("b", 128)
+	for id, want := range map[string]string{"": "", "boot-1": "boot-1", longest: longest, longest + "b": "", "boot-\xff": ""} {
+		if got := model.UsableBootID(id); got != want {
+			t.Errorf("of %q it is %q, want %q", id, got, want)
+		}
+	}
+}
+
 func TestANodeTellsItsConditionsByTheirType(t *testing.T) {
 	t.Parallel()
 	node := model.Node{Conditions: []model.NodeCondition{{Type: "A", Status: "True"}, {Type: "B", Status: "False"},

@@ -50,6 +50,7 @@ func TestMessagesThatDifferInAPlaceAreTheSame(t *testing.T) {
 		"both have one":              {"A." + place, "A." + later, true},
 		"something else differs":     {"A." + place, "B." + place, false},
 		"the rest is no place":       {"A. The node was drained.", "A.", false},
+		"one is a place alone":       {place, "A.", false},
 		"one continues after a time": {until(now) + place, until(now), true},
 	} {
 		if got := model.SameMessage(test.before, test.after); got != test.want {
