@@ -102,9 +102,13 @@ type score struct {
 	out     io.Writer
 	took    time.Duration
 
+	exist, sampled int
+
 	mu       sync.Mutex
-	exist    int
 	verdicts map[verdict]int
+	// tried is how many mutants have a verdict, and told when that was last printed.
+	tried int
+	told  time.Time
 }
 
 func (s *score) run(ctx context.Context, o options, spaces chan *workspace) error {
@@ -116,8 +120,8 @@ func (s *score) run(ctx context.Context, o options, spaces chan *workspace) erro
 	if o.match != "" {
 		all = matching(all, o.match)
 	}
-	s.exist, s.verdicts = len(all), map[verdict]int{}
 	mutants := sample(all, o.count, o.seed)
+	s.exist, s.sampled, s.verdicts, s.told = len(all), len(mutants), map[verdict]int{}, began
 	if len(mutants) == 0 {
 		return nil
 	}
@@ -169,7 +173,16 @@ func (s *score) try(ctx context.Context, space *workspace, m *mutant, tests suit
 	case equivalent:
 		_, _ = fmt.Fprintf(s.out, "equivalent: %s (%s)\n", m, reason)
 	}
+	s.tellProgress()
 	return nil
+}
+
+// tellProgress prints at most once a minute how far the part is: one whose tests take minutes for each mutant takes an hour.
+func (s *score) tellProgress() {
+	if s.tried++; time.Since(s.told) >= time.Minute {
+		s.told = time.Now()
+		_, _ = fmt.Fprintf(s.out, "%s: %d of %d tried, %d survived\n", s.target.name, s.tried, s.sampled, s.verdicts[survived])
+	}
 }
 
 // percent of the mutants that built and are not equivalent which the tests noticed.
