@@ -116,8 +116,10 @@ func (p *planning) assignPolicy(node *nodeView) {
 		}
 	}
 	if node.policy != nil {
-		if node.unit = node.record.unit; node.policy != node.selectedBy || node.holder() != nil || node.controlPlane != node.record.runsEtcd {
+		node.unit, node.alone = node.record.unit, node.record.alone
+		if node.policy != node.selectedBy || node.holder() != nil || node.controlPlane != node.record.runsEtcd {
 			node.unit = node.policy.unitOf(node, node.zone)
+			node.alone = node.unit == node.Name
 		}
 		node.policy.nodes = append(node.policy.nodes, node)
 	}

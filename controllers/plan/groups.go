@@ -26,7 +26,7 @@ func (policy *policyView) unitOf(n *nodeView, zone string) string {
 }
 
 // grouped: the node goes with others.
-func (n *nodeView) grouped() bool { return n.unit != n.Name }
+func (n *nodeView) grouped() bool { return !n.alone }
 
 // group is what goes together.
 type group struct {

@@ -251,8 +251,9 @@ type traits struct {
 	runsEtcd, skipped, takesPods bool
 	// selectedBy are the policies that select the node, in the order of their precedence.
 	selectedBy []int
-	// zone and unit of the node as the first of them has it.
+	// zone and unit of the node as the first of them has it. alone: the unit is the node itself.
 	zone, unit string
+	alone      bool
 	// clean: nothing on the Node is the operator's. shows is the effect of the taint for a need, if all that is the operator's is what shows
 	// the need; otherwise None.
 	clean bool
@@ -282,12 +283,13 @@ func (t *traitReader) of(node *model.Node, before *record) traits {
 	marks := before.marksOf(node)
 	own := traits{
 		runsEtcd: mayRunEtcd(node, t.quorum), skipped: node.Skipped(), takesPods: node.TakesPods(), clean: isClean(node), shows: needShown(node),
-		selectedBy: t.selecting(labelsWithout(marks, node)), unit: node.Name, marks: marks,
+		selectedBy: t.selecting(labelsWithout(marks, node)), unit: node.Name, alone: true, marks: marks,
 	}
 	if len(own.selectedBy) > 0 {
 		policy := t.policies[own.selectedBy[0]]
 		own.zone = node.Labels[policy.Spec.Rollout.Zones.TopologyKey]
 		own.unit = policy.unitOf(&nodeView{Node: node, controlPlane: own.runsEtcd}, own.zone)
+		own.alone = own.unit == node.Name
 	}
 	return own
 }

@@ -24,9 +24,10 @@ type nodeView struct {
 	zone   string
 	// selectedBy is the policy that the node's labels give it to.
 	selectedBy *policyView
-	// unit is what the node goes with: the name of its group, or itself. group is nil if it goes alone.
+	// unit is what the node goes with: the name of its group, or itself, and then alone is set. group is nil if it goes alone.
 	unit  string
 	group *group
+	alone bool
 	// gone: there is no such Node, and its host counts regardless, because an attempt on it is open.
 	gone         bool
 	controlPlane bool
