@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +165,26 @@ func TestANodeThatStartsWhilePodsAreMissingAnswersForThemToo(t *testing.T) {
 	s.web(4)
 	s.settle()
 	s.wantUnderWay("", "all are ready")
+}
+
+func TestAnAttemptWhosePolicyIsGoneAnswersForItsPods(t *testing.T) {
+	green, blue := labeled("pool", "green"), labeled("pool", "blue")
+	s := newStory(t, newNode("a", "z1", green), newReboot("ra", "a"), newNode("b", "z1", blue), newReboot("rb", "b"),
+		newPolicy("p", selecting("pool", "green")), newPolicy("q", selecting("pool", "blue")))
+	for _, node := range []string{"a", "b"} {
+		pod := readyPod("web-"+node, start.Add(-time.Hour), deployment("web"))
+		pod.Controlled = true
+		s.Pods[node] = []Pod{pod}
+	}
+	s.web(4)
+	s.settle()
+	s.wantUnderWay("a b", "each policy starts one")
+	s.evicted("a", true)
+	s.evicted("b", true)
+	s.Policies = slices.DeleteFunc(s.Policies, func(policy *v1alpha1.RebootPolicy) bool { return policy.Name == "q" })
+	s.web(3)
+	s.back("a")
+	s.wantUnderWay("b", "one pod is missing, and b answers for it")
 }
 
 func TestAPolicyThatDoesNotWaitForWorkloadsAnswersForNone(t *testing.T) {
