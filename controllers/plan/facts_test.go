@@ -34,6 +34,44 @@ func TestFactsAreRecordedAtFirstSight(t *testing.T) {
 	}
 }
 
+// What is in the way of nearly no node is looked for once for each Node and report, so that plans do not ask all gates about all nodes.
+func TestANodeOfWhichNothingIsInTheWayIsUnhindered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		node   func(*Node)
+		report func(*v1alpha1.HelperReport)
+		want   bool
+	}{
+		"nothing is in the way":               {want: true},
+		"nothing asks for a reboot":           {report: func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }, want: true},
+		"nobody knows whether something asks": {report: func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelUnknown }},
+		"it is not Ready":                     {node: notReady},
+		"it does not say which boot it runs":  {node: func(n *Node) { n.BootID = "" }},
+		"its helper is not Ready":             {node: noHelper},
+		"it is skipped":                       {node: skippedNode},
+		"it is being deleted":                 {node: func(n *Node) { n.Deleting = true }},
+		"others are at work on it":            {node: func(n *Node) { n.OtherMaintenance = make([]OtherMaintenance, 1) }},
+		"it has no method":                    {report: func(r *v1alpha1.HelperReport) { r.Methods = nil }},
+		"a method is in the way of itself":    {report: func(r *v1alpha1.HelperReport) { r.Methods = byLogind("systemd-logind does not run") }},
+		"its helper may not evict":            {report: func(r *v1alpha1.HelperReport) { r.EvictionObstacle = "forbidden" }},
+		"its helper is older":                 {report: func(r *v1alpha1.HelperReport) { r.Protocol = v1alpha1.ProtocolLevel - 1 }},
+	} {
+		node, reboot := newNode("a", "z1"), newReboot("ra", "a")
+		if tc.node != nil {
+			tc.node(node)
+		}
+		if tc.report != nil {
+			tc.report(reboot.Status.Report)
+		}
+		if got := factsOf(reboot, node).unhindered; got != tc.want {
+			t.Errorf("%s: it is unhindered: %t", name, got)
+		}
+	}
+	unreported := newReboot("ra", "a", noReport)
+	if factsOf(unreported, newNode("a", "z1")).unhindered || factsOf(newReboot("ra", "a"), nil).unhindered {
+		t.Error("a node without a report, or a report without a node, is unhindered")
+	}
+}
+
 func TestKernelVersionFitsIntoTheAPI(t *testing.T) {
 	s := newStory(t, newPolicy("p"), newNode("a", "z1", func(n *Node) { n.KernelVersion = strings.Repeat("x", 300) }), newReboot("ra", "a"))
 	s.settle()
