@@ -46,7 +46,7 @@ func (p *planning) prune() []string {
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return p.held(model.WriteDelete, name) })
 }
 
-// keepsAll says that the node has no more finished NodeReboots of any outcome than its policy keeps.
+// keepsAll says that the node has no more NodeReboots of any outcome than its policy keeps, also if those count that are being deleted.
 func (n *nodeView) keepsAll() bool {
 	var history v1alpha1.HistorySpec
 	if n.policy != nil {
@@ -54,9 +54,6 @@ func (n *nodeView) keepsAll() bool {
 	}
 	succeeded, failed, cancelled := n.past.succeeded, n.past.failed, n.past.cancelled
 	for _, r := range n.reboots {
-		if !r.finished() {
-			continue
-		}
 		switch r.Status.Outcome {
 		case v1alpha1.OutcomeSucceeded:
 			succeeded++
