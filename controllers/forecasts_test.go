@@ -21,6 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/controllers/forecaster"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
 // expecting is a manager that makes passes over a world, with forecasts beside them, in the time of a synctest bubble.
@@ -126,6 +127,37 @@ func nodesNamed(count int) []string {
 		names[i] = fmt.Sprintf("n%02d", i)
 	}
 	return names
+}
+
+// toldForecasts notes what a forecaster is told.
+type toldForecasts struct {
+	written map[string]*v1alpha1.ForecastStatus
+	offers  int
+}
+
+func (*toldForecasts) Says() map[string]*v1alpha1.ForecastStatus { return nil }
+
+func (f *toldForecasts) Offer(*plan.Snapshot, []plan.Rollout) { f.offers++ }
+
+func (f *toldForecasts) Written(policy *v1alpha1.RebootPolicy, says *v1alpha1.ForecastStatus) {
+	f.written[policy.Name] = says
+}
+
+func TestOnlyTheForecastsOfPoliciesThatWereWrittenAreNoNewsAnymore(t *testing.T) {
+	t.Parallel()
+	policy := func(name string) *v1alpha1.RebootPolicy {
+		return &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-of-" + name)}}
+	}
+	says := &v1alpha1.ForecastStatus{Precision: v1alpha1.ForecastFull}
+	told := &toldForecasts{written: map[string]*v1alpha1.ForecastStatus{}}
+	r := &reconciler{forecasts: told}
+	r.forecast(&snapshot{}, &plan.Plan{Policies: []plan.PolicyChange{
+		{Object: policy("written"), Status: v1alpha1.RebootPolicyStatus{Forecast: says}},
+		{Object: policy("refused"), Status: v1alpha1.RebootPolicyStatus{Forecast: says}},
+	}}, &outcome{policies: []*v1alpha1.RebootPolicy{policy("written")}})
+	if got, is := told.written["written"]; !is || got != says || len(told.written) != 1 || told.offers != 1 {
+		t.Errorf("written are %v, and %d snapshots were offered", told.written, told.offers)
+	}
 }
 
 func TestAPolicyGetsAForecastWithTheNextWriteOfItsStatus(t *testing.T) {
