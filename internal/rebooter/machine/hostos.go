@@ -58,7 +58,8 @@ func unquote(value string) string {
 	return strings.NewReplacer(`\"`, `"`, `\$`, `$`, `\\`, `\`, "\\`", "`").Replace(value[1 : len(value)-1])
 }
 
-// askName asks hostnamed for the name of the operating system, where no file says it. Once it answered it is not asked again.
+// askName asks hostnamed for the name of the operating system, where no file says it. Once it answered, whatever it said, it is not asked
+// again.
 func (m *Machine) askName(ctx context.Context, bus *dbus.Conn) string {
 	if m.operatingSystem().name != "" {
 		return ""
@@ -68,12 +69,11 @@ func (m *Machine) askName(ctx context.Context, bus *dbus.Conn) string {
 	}
 	var value dbus.Variant
 	object := bus.Object("org.freedesktop.hostname1", "/org/freedesktop/hostname1")
-	err := ask(ctx, object, "org.freedesktop.DBus.Properties.Get",
-		[]any{"org.freedesktop.hostname1", "OperatingSystemPrettyName"}, &value)
-	name, _ := value.Value().(string)
-	if err != nil || name == "" {
+	if err := ask(ctx, object, "org.freedesktop.DBus.Properties.Get",
+		[]any{"org.freedesktop.hostname1", "OperatingSystemPrettyName"}, &value); err != nil {
 		return ""
 	}
+	name, _ := value.Value().(string)
 	name = clean(name, maxOSName)
 	m.name.Store(&name)
 	return name
