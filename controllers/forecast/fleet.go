@@ -43,6 +43,8 @@ type fleet struct {
 	grid time.Duration
 	// keep is how many nodes that are done are shown at least, by policy.
 	keep map[string]int
+	// zoneUnits is how many nodes and groups of a policy are in each zone, as far as a run has asked for it.
+	zoneUnits map[string]map[string]int
 	// longest is how long the longest window of a policy is, as far as a run has asked for it.
 	longest map[string]time.Duration
 	work    int
@@ -72,7 +74,7 @@ func newFleet(in *Input) *fleet {
 	f := &fleet{in: *in, assumed: &assumptions{gates: map[string]bool{}}, byNode: map[string]*member{}, named: map[string][]string{},
 		every: map[string][]*v1alpha1.NodeReboot{}, hopeless: map[string]*Obstacle{},
 		parsed: map[string]*policies.Policy{}, status: map[string]*v1alpha1.RebootPolicyStatus{}, keep: map[string]int{},
-		longest: map[string]time.Duration{}}
+		zoneUnits: map[string]map[string]int{}, longest: map[string]time.Duration{}}
 	f.first = newCluster(in.Snapshot, in.Now)
 	f.first.writesAll = true
 	s := &f.first.snapshot

@@ -116,18 +116,30 @@ func (f *fleet) zoneLimit(policy *policies.Policy, zone string) int {
 	if limit.Type == intstr.Int {
 		return limit.IntValue()
 	}
-	units := map[string]bool{}
+	if f.zoneUnits[policy.Name()] == nil {
+		f.zoneUnits[policy.Name()] = f.countZones(policy)
+	}
+	return number(limit, f.zoneUnits[policy.Name()][zone], 0).IntValue()
+}
+
+// countZones counts the nodes and groups of a policy in each zone.
+func (f *fleet) countZones(policy *policies.Policy) map[string]int {
+	type unit struct{ zone, group, node string }
+	units, count := map[unit]bool{}, map[string]int{}
 	for _, n := range f.first.snapshot.Nodes {
-		if !policy.Selector.Matches(labelsOf(n)) || n.Labels[policy.Spec.Rollout.Zones.TopologyKey] != zone {
+		if !policy.Selector.Matches(labelsOf(n)) {
 			continue
 		}
-		unit := "/" + n.Name
+		own := unit{zone: n.Labels[policy.Spec.Rollout.Zones.TopologyKey], node: n.Name}
 		if group := policy.Spec.Rollout.Group; group != nil && n.Labels[group.Label] != "" {
-			unit = n.Labels[group.Label]
+			own.group, own.node = n.Labels[group.Label], ""
 		}
-		units[unit] = true
+		if !units[own] {
+			units[own] = true
+			count[own.zone]++
+		}
 	}
-	return number(limit, len(units), 0).IntValue()
+	return count
 }
 
 func isOfSchedule(reason string) bool {
