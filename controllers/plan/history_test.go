@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -116,11 +117,19 @@ func TestTheHistoryOfANodeThatKeepsAllIsNotLookedThrough(t *testing.T) {
 		"two that were cancelled":                 {past("C1", "C2+"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSnapshot(append(tc.history, newPolicy("p"), newNode("a", "z1"))...)
-			p := newPlanning(nil, s, start)
-			p.assignPolicies()
-			if got := p.node("a").keepsAll(); got != tc.want {
-				t.Errorf("it keeps all: %t, want %t", got, tc.want)
+			keepsMore := spec(func(s *v1alpha1.RebootPolicySpec) {
+				s.History = v1alpha1.HistorySpec{Succeeded: ptr.To[int32](9), Failed: ptr.To[int32](9), Cancelled: ptr.To[int32](9)}
+			})
+			s := newStory(t, append(tc.history, newPolicy("p", keepsMore), newNode("a", "z1"))...)
+			for _, when := range []string{"before anything is written about them", "after that"} {
+				s.Policies[0] = newPolicy("p")
+				p := newPlanning(nil, s.Snapshot, start)
+				p.assignPolicies()
+				if got := p.node("a").keepsAll(); got != tc.want {
+					t.Errorf("%s, it keeps all: %t, want %t", when, got, tc.want)
+				}
+				s.Policies[0] = newPolicy("p", keepsMore)
+				s.settle()
 			}
 		})
 	}

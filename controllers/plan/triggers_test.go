@@ -282,6 +282,24 @@ func TestNeedOfAConditionIsThereAgainWithItsNode(t *testing.T) {
 	}
 }
 
+func TestTheNeedOfAConditionOfANodeThatWasNotThereStaysOver(t *testing.T) {
+	for _, before := range []*v1alpha1.BootInfo{nil, {BootID: bootOf("a", 0)}} {
+		s := newStory(t, newPolicy("p", onDeadlock()), newNode("a", "z1"), newReboot("r", "a", func(r *v1alpha1.NodeReboot) {
+			finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeNotFound, -time.Hour)(r)
+			r.Spec.Trigger, r.Spec.ConditionType = v1alpha1.TriggerNodeCondition, "KernelDeadlock"
+			r.Status.Before, r.Status.NodeUID = before, ""
+		}))
+		s.settle()
+		r := s.reboot("r")
+		if !r.Status.CompletionTime.Equal(at(-time.Hour)) {
+			t.Errorf("with the boot %v it is %s: %s", before, r.Status.Phase, r.Status.Message)
+		}
+		if mayBeOpenedAgain(r, s.node("a")) {
+			t.Errorf("with the boot %v it may be opened again", before)
+		}
+	}
+}
+
 func sorted(names ...string) []string { return slices.Sorted(slices.Values(names)) }
 
 func TestConditionThatComesAgainInTheNextBootIsANewNeed(t *testing.T) {
