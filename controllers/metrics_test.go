@@ -153,6 +153,40 @@ func TestTransitionsAreToldOnceInTheOrderInWhichTheyHappen(t *testing.T) {
 	}
 }
 
+func TestEachObservationIsPartOfItsMetric(t *testing.T) {
+	n := newNumbers()
+	registry := prometheus.NewRegistry()
+	if err := registerAll(registry, n.collectors()...); err != nil {
+		t.Fatal(err)
+	}
+	after := withAttempt(func(a *v1alpha1.Attempt) {
+		a.DrainOrderedTime, a.DrainedTime, a.RebootOrderedTime, a.BackTime, a.EndedTime = at(10), at(40), at(41), at(101), at(111)
+	})
+	after.TaintLeadSeconds, after.Failures = ptr.To[int64](90), &v1alpha1.Failures{Count: 1, LastReason: "DrainTimedOut"}
+	after.Outcome, after.OutcomeReason = v1alpha1.OutcomeSucceeded, "Proved"
+	n.observe(status(func(*v1alpha1.NodeRebootStatus) {}), after)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		for _, series := range family.GetMetric() {
+			if strings.Contains(series.String(), labelPolicy) {
+				got[family.GetName()] += series.GetCounter().GetValue() + series.GetHistogram().GetSampleSum()
+			}
+		}
+	}
+	want := map[string]float64{
+		"reboot_operator_taint_lead_seconds": 90, "reboot_operator_drain_seconds": 30, "reboot_operator_downtime_seconds": 60,
+		"reboot_operator_recovery_seconds": 10, "reboot_operator_reboot_seconds": 111, "reboot_operator_reboots_total": 1,
+		"reboot_operator_attempts_failed_total": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
 func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 	n := newNumbers()
 	registry := prometheus.NewRegistry()
