@@ -128,6 +128,47 @@ func TestExecuteSplitsAPatchThatIsRefusedAndRemembersWhatWasRefused(t *testing.T
 	}
 }
 
+// A slot whose grant a refusal names may be given back: nothing was begun in it. That is not so for an attempt that is under way.
+func TestARefusalNamesTheGrantThatThePlanMakesAndNoOther(t *testing.T) {
+	forOther := plan.Slot{Reboot: "other", UID: "uid-of-another", Attempt: 1}
+	for name, tc := range map[string]struct {
+		refused model.Write
+		granted bool
+		slot    plan.Slot
+		want    model.GrantKey
+	}{
+		"the cordon of an attempt that begins":             {model.WriteCordon, true, slotFor("ra"), slotFor("ra").Key()},
+		"the cordon of one that is under way":              {model.WriteCordon, false, slotFor("ra"), model.GrantKey{}},
+		"the order of an attempt that begins":              {model.WriteOrder, true, slotFor("ra"), slotFor("ra").Key()},
+		"the order of one that is under way":               {model.WriteOrder, false, slotFor("ra"), model.GrantKey{}},
+		"the order of one beside another that was granted": {model.WriteOrder, true, forOther, model.GrantKey{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newNode("a"), newReboot("ra", "a"))
+			e, _ := newExecutor(w)
+			s := w.read(t)
+			about, write := "a", "patch Node a"
+			if tc.refused == model.WriteOrder {
+				about, write = "ra", "patch status NodeReboot ra"
+			}
+			w.refuse = func(tried string) error {
+				if tried == write {
+					return errNoCordon
+				}
+				return nil
+			}
+			work := start(t, s, "ra")
+			work.Granted = tc.granted
+			e.execute(t.Context(), s, &plan.Plan{SlotsChanged: true, Slots: map[string]plan.Slot{"a": tc.slot}, Work: []plan.NodeWork{work}}, testNow)
+			e.refused.current(s, testNow)
+			refusal, is := s.Refusals[model.WriteKey{Write: tc.refused, Name: about}]
+			if !is || refusal.Grant != tc.want {
+				t.Errorf("the refusal is %+v, want one with the grant %+v", refusal, tc.want)
+			}
+		})
+	}
+}
+
 // No refusal makes passes follow each other without end, and each is over when its cause is.
 func TestReconcileRestsAfterARefusalAndTriesAgainLater(t *testing.T) {
 	for name, writes := range map[string][]string{
