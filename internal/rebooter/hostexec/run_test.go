@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -51,6 +52,16 @@ func TestHowACommandEnded(t *testing.T) {
 				t.Errorf("%d bytes of output", len(got.Output))
 			}
 		})
+	}
+}
+
+// Where something else takes the end of children, such as a parent that ignores SIGCHLD, a command runs and how it ended is not known.
+func TestACommandWhoseEndIsTakenByOthersIsUncertain(t *testing.T) {
+	signal.Ignore(syscall.SIGCHLD)
+	defer signal.Reset(syscall.SIGCHLD)
+	got, err := Runner{Timeout: time.Minute}.Run(t.Context(), []string{script(t, "exit 0")})
+	if err != nil || got.Exited || !strings.Contains(got.String(), "no child processes") {
+		t.Errorf("error %v, %+v", err, got)
 	}
 }
 

@@ -1,0 +1,32 @@
+package rebooter
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestWhoAsksIsKnownOfUnixSocketsThatAreOpen(t *testing.T) {
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	open, err := net.Dial("unix", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid, err := peerUID(open); err != nil || uid != uint32(os.Getuid()) {
+		t.Errorf("user %d, error %v", uid, err)
+	}
+	if err := open.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pipe, _ := net.Pipe()
+	for name, connection := range map[string]net.Conn{"closed": open, "never opened": &net.UnixConn{}, "no socket": pipe} {
+		if uid, err := peerUID(connection); err == nil {
+			t.Errorf("%s: user %d", name, uid)
+		}
+	}
+}
