@@ -305,6 +305,15 @@ func TestARequestWithoutADeadlineIsNotSent(t *testing.T) {
 	}
 }
 
+func TestARequestThatIsTooLongIsNotSent(t *testing.T) {
+	machine := &fakeMachine{}
+	socket, _ := serve(t, machine)
+	_, err := newClient(socket).Reboot(soon(t), runningBoot, Order{Method: strings.Repeat("x", maxLine)})
+	if err == nil || errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "is too long") || len(machine.told()) > 0 {
+		t.Errorf("error %v, told %v", err, machine.told())
+	}
+}
+
 func TestARebooterThatIsNotThereIsARefusal(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
 	client := newClient(socket)
