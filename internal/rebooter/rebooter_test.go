@@ -1,6 +1,7 @@
 package rebooter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -302,6 +303,26 @@ func TestARequestWithoutADeadlineIsNotSent(t *testing.T) {
 	socket, _ := serve(t, machine)
 	if _, err := newClient(socket).Reboot(context.WithoutCancel(t.Context()), runningBoot, Order{}); err == nil || len(machine.told()) > 0 {
 		t.Errorf("error %v, told %v", err, machine.told())
+	}
+}
+
+func TestALineHasABound(t *testing.T) {
+	empty, err := encode(&Response{Protocol: ProtocolVersion, Result: Refused, Message: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	longest := Response{Protocol: ProtocolVersion, Result: Refused, Message: strings.Repeat("x", maxLine-len(empty)+1)}
+	line, err := encode(&longest)
+	if err != nil || len(line) != maxLine {
+		t.Fatalf("%d bytes, error %v", len(line), err)
+	}
+	var got Response
+	if err := decode(newLines(bytes.NewReader(line)), &got); err != nil || got.Message != longest.Message {
+		t.Errorf("read %d bytes of a message, error %v", len(got.Message), err)
+	}
+	longest.Message += "x"
+	if line, err := encode(&longest); err == nil {
+		t.Errorf("a line of %d bytes", len(line))
 	}
 }
 
