@@ -284,6 +284,54 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 	}
 }
 
+// failing is a listener that fails after something happened.
+type failing struct {
+	net.Listener
+	after chan struct{}
+}
+
+func (l failing) Accept() (net.Conn, error) {
+	<-l.after
+	return nil, net.ErrClosed
+}
+
+// slowMachine takes as long for its facts as the test says, whatever the context says.
+type slowMachine struct {
+	fakeMachine
+	asked, release chan struct{}
+}
+
+func (m *slowMachine) Facts(context.Context) Facts {
+	close(m.asked)
+	<-m.release
+	return Facts{}
+}
+
+func TestAServerThatFailsEndsAfterWhatItBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		machine := &slowMachine{asked: make(chan struct{}), release: make(chan struct{})}
+		server := &Server{Machine: machine, Log: slog.New(slog.DiscardHandler), Now: time.Now, After: time.After}
+		ended := make(chan error, 1)
+		go func() { ended <- server.Serve(t.Context(), failing{after: machine.asked}) }()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended while it asked the host: %v", err)
+		default:
+		}
+		close(machine.release)
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("error %v", err)
+			}
+		default:
+			t.Error("it did not end")
+		}
+	})
+}
+
 func TestTheHostIsNotAskedForLongerThanTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &Server{Now: time.Now, Machine: &fakeMachine{onReboot: func(ctx context.Context) error {
