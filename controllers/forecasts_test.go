@@ -129,7 +129,7 @@ func nodesNamed(count int) []string {
 	return names
 }
 
-// toldForecasts notes what a forecaster is told.
+// toldForecasts records what a forecaster learns.
 type toldForecasts struct {
 	written map[string]*v1alpha1.ForecastStatus
 	offers  int
@@ -143,7 +143,7 @@ func (f *toldForecasts) Written(policy *v1alpha1.RebootPolicy, says *v1alpha1.Fo
 	f.written[policy.Name] = says
 }
 
-func TestOnlyTheForecastsOfPoliciesThatWereWrittenAreNoNewsAnymore(t *testing.T) {
+func TestOnlyTheForecastsOfPoliciesThatWereWrittenAreNoLongerNews(t *testing.T) {
 	t.Parallel()
 	policy := func(name string) *v1alpha1.RebootPolicy {
 		return &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-of-" + name)}}

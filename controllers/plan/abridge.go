@@ -74,7 +74,7 @@ func keepHooks(short, s *v1alpha1.NodeRebootStatus) {
 func keepDerived(short, s *v1alpha1.NodeRebootStatus) {
 	short.Message, short.OutcomeMessage = s.Message, same(s.OutcomeMessage, s.Message)
 	short.UntilTime, short.Until, short.PendingHooks = s.UntilTime, s.Until, s.PendingHooks
-	short.RequiredSince = s.RequiredSince
+	short.RequiredSince, short.TaintedTime = s.RequiredSince, s.TaintedTime
 	if s.Report != nil {
 		short.Report = &v1alpha1.HelperReport{BootID: s.Report.BootID, Sentinel: intern.Text(s.Report.Sentinel)}
 	}

@@ -172,7 +172,7 @@ func TestAnAbridgedNodeRebootKeepsWhatPlansRead(t *testing.T) {
 		},
 		v1alpha1.OutcomeFailed: {
 			".Status.Conditions", ".Status.Message", ".Status.OutcomeMessage", ".Status.PendingHooks", ".Status.Report.BootID",
-			".Status.Report.Sentinel", ".Status.RequiredSince", ".Status.Until", ".Status.UntilTime",
+			".Status.Report.Sentinel", ".Status.RequiredSince", ".Status.TaintedTime", ".Status.Until", ".Status.UntilTime",
 		},
 	}
 	for outcome, more := range tests {
@@ -247,15 +247,18 @@ func TestAPlanNamesTheAbridgedNodeRebootsThatItChanges(t *testing.T) {
 
 func TestAFinishedNodeRebootOfWhichNothingChangesIsNotReadAgain(t *testing.T) {
 	t.Parallel()
-	for outcome, reason := range map[v1alpha1.Outcome]string{
-		v1alpha1.OutcomeSucceeded: v1alpha1.ReasonProved, v1alpha1.OutcomeFailed: v1alpha1.ReasonDrainTimedOut,
-		v1alpha1.OutcomeCancelled: v1alpha1.ReasonNeedWithdrawn,
+	stillAsks := func(r *v1alpha1.NodeReboot) { r.Status.Report = newReboot("r", "n1").Status.Report }
+	for name, ended := range map[string][]rebootOption{
+		"it succeeded":                       {finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour)},
+		"it failed":                          {finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Hour)},
+		"it failed, and its host still asks": {finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonSentinelStillPresent, -time.Hour), stillAsks},
+		"it was cancelled":                   {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour)},
 	} {
-		s := newStory(t, newPolicy("p"), newNode("n1", "z1"), newReboot("r", "n1", finished(outcome, reason, -time.Hour)))
+		s := newStory(t, newPolicy("p"), newNode("n1", "z1"), newReboot("r", "n1", ended...))
 		s.settle()
 		s.Reboots[0] = Abridge(s.reboot("r"))
 		if p := Compute(s.Snapshot, s.now); !s.Reboots[0].Abridged || len(p.Partial()) > 0 {
-			t.Errorf("%s: abridged: %t, and %d are read again", outcome, s.Reboots[0].Abridged, len(p.Partial()))
+			t.Errorf("%s: abridged: %t, and %d are read again", name, s.Reboots[0].Abridged, len(p.Partial()))
 		}
 	}
 }

@@ -34,8 +34,8 @@ func TestFactsAreRecordedAtFirstSight(t *testing.T) {
 	}
 }
 
-// What is in the way of nearly no node is looked for once for each Node and report, so that plans do not ask all gates about all nodes.
-func TestANodeOfWhichNothingIsInTheWayIsUnhindered(t *testing.T) {
+// Obstacles that few nodes have are looked for once for each Node and report, so that plans do not ask all gates about all nodes.
+func TestANodeWithNothingInItsWayIsUnhindered(t *testing.T) {
 	for name, tc := range map[string]struct {
 		node   func(*Node)
 		report func(*v1alpha1.HelperReport)
@@ -51,7 +51,7 @@ func TestANodeOfWhichNothingIsInTheWayIsUnhindered(t *testing.T) {
 		"it is being deleted":                 {node: func(n *Node) { n.Deleting = true }},
 		"others are at work on it":            {node: func(n *Node) { n.OtherMaintenance = make([]OtherMaintenance, 1) }},
 		"it has no method":                    {report: func(r *v1alpha1.HelperReport) { r.Methods = nil }},
-		"a method is in the way of itself":    {report: func(r *v1alpha1.HelperReport) { r.Methods = byLogind("systemd-logind does not run") }},
+		"its method has an obstacle":          {report: func(r *v1alpha1.HelperReport) { r.Methods = byLogind("systemd-logind does not run") }},
 		"its helper may not evict":            {report: func(r *v1alpha1.HelperReport) { r.EvictionObstacle = "forbidden" }},
 		"its helper is older":                 {report: func(r *v1alpha1.HelperReport) { r.Protocol = v1alpha1.ProtocolLevel - 1 }},
 	} {

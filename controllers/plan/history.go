@@ -46,7 +46,8 @@ func (p *planning) prune() []string {
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return p.held(model.WriteDelete, name) })
 }
 
-// keepsAll says that the node has no more NodeReboots of any outcome than its policy keeps, also if those count that are being deleted.
+// keepsAll says that the node has no more NodeReboots of any outcome than its policy keeps, including those that are being deleted or that
+// this plan ends. Then there is nothing to prune.
 func (n *nodeView) keepsAll() bool {
 	var history v1alpha1.HistorySpec
 	if n.policy != nil {

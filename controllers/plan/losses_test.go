@@ -61,7 +61,7 @@ func ofEachStatus(lose func(*v1alpha1.NodeRebootStatus)) func(*story) {
 }
 
 // A plan is made of whatever is there. Each situation that has a reason of its own loses each thing that people, or other programs, may take
-// away. Plans go on, come to rest, and start nothing that no policy asks for.
+// away. Plans go on and come to rest, and without policies nothing starts.
 func TestPlansGoOnWhateverIsLost(t *testing.T) {
 	t.Parallel()
 	for reason, situation := range reasonStories {

@@ -284,11 +284,12 @@ func TestNeedOfAConditionIsThereAgainWithItsNode(t *testing.T) {
 
 func TestTheNeedOfAConditionOfANodeThatWasNotThereStaysOver(t *testing.T) {
 	for _, before := range []*v1alpha1.BootInfo{nil, {BootID: bootOf("a", 0)}} {
-		s := newStory(t, newPolicy("p", onDeadlock()), newNode("a", "z1"), newReboot("r", "a", func(r *v1alpha1.NodeReboot) {
-			finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeNotFound, -time.Hour)(r)
-			r.Spec.Trigger, r.Spec.ConditionType = v1alpha1.TriggerNodeCondition, "KernelDeadlock"
-			r.Status.Before, r.Status.NodeUID = before, ""
-		}))
+		s := newStory(t, newPolicy("p", onDeadlock()), newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)),
+			newReboot("r", "a", func(r *v1alpha1.NodeReboot) {
+				finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeNotFound, -time.Hour)(r)
+				r.Spec.Trigger, r.Spec.ConditionType = v1alpha1.TriggerNodeCondition, "KernelDeadlock"
+				r.Status.Before, r.Status.NodeUID = before, ""
+			}))
 		s.settle()
 		r := s.reboot("r")
 		if !r.Status.CompletionTime.Equal(at(-time.Hour)) {

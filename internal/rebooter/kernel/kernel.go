@@ -77,7 +77,8 @@ func judge(running release, booted time.Time, kernels []installed) (state, messa
 	}
 	newest, complete := kernels[0], false
 	for _, k := range kernels {
-		if compare(k.release, newest.release) > 0 {
+		// Builds for two releases of a distribution may be equally new, such as those of ELRepo. The one that came last counts.
+		if order := compare(k.release, newest.release); order > 0 || order == 0 && k.since.After(newest.since) {
 			newest = k
 		}
 		complete = complete || k.release == running

@@ -177,6 +177,17 @@ func TestARunningKernelIsComparedWithTheInstalledOnes(t *testing.T) {
 	}
 }
 
+func TestOfKernelsThatAreEquallyNewTheLastOneThatWasInstalledCounts(t *testing.T) {
+	booted := time.Now().Add(-time.Hour)
+	before := installed{"6.8.5-1.el8.elrepo.x86_64", booted.Add(-time.Hour)}
+	after := installed{"6.8.5-1.el9.elrepo.x86_64", booted.Add(time.Minute)}
+	for _, kernels := range [][]installed{{before, after}, {after, before}} {
+		if state, message := judge("6.8.4-1.el8.elrepo.x86_64", booted, kernels); state != rebooter.SentinelRequired {
+			t.Errorf("of %v: %s %q", kernels, state, message)
+		}
+	}
+}
+
 func TestAHostThatIsUpdatedAsAWholeIsUnknown(t *testing.T) {
 	d := host(t, "6.6.36-flatcar", time.Now().Add(-time.Hour), "usr/lib/modules/6.6.36-flatcar/vmlinuz")
 	d.OS = "flatcar"

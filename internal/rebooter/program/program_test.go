@@ -198,7 +198,6 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 		"no path at all":         {sh("unset PATH; grep x"), "write them with their paths"},
 		"no path in env":         {[]string{"/usr/bin/env", "-u", "PATH", "grep"}, "write them with their paths"},
 		"no path in one word":    {[]string{"/usr/bin/env", "-uPATH", "grep"}, "write them with their paths"},
-		"no path, in full":       {[]string{"/usr/bin/env", "--unset=PATH", "grep"}, "write them with their paths"},
 		"no path joined":         {[]string{"/usr/bin/env", "--unset=PATH", "grep"}, "write them with their paths"},
 		"no environment":         {[]string{"/usr/bin/env", "-i", "grep"}, "the option -i of env"},
 		"a relative path":        {sh("cd /opt; bin/check"), "write it with its path"},
