@@ -130,6 +130,14 @@ func TestAProgramThatVanishesOrCannotRunIsUnknown(t *testing.T) {
 	}
 }
 
+// Only a shell says of another program that it is not there.
+func TestAProgramThatIsNoScriptMaySayWhatItDidNotFind(t *testing.T) {
+	command := Program{Command: []string{"/bin/ls", "/does/not/exist"}, ExitCodes: map[int]string{2: notRequired}, Timeout: time.Minute}
+	if got := read(t, &command); got.state != notRequired || !strings.Contains(got.message, "No such file or directory") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAFailureOfThePackageManagerIsNoNeed(t *testing.T) {
 	for name, test := range map[string]struct {
 		text, want string

@@ -56,6 +56,12 @@ func TestADirectoryThatIsNotMountedIsNotTheHosts(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
+	loop := newRoot(t, map[string]string{"loop": "loop"})
+	for directory, want := range map[string]string{"run": "is not an absolute path", "/loop": "too many symbolic links"} {
+		if err := loop.CheckMounted(directory); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", directory, err, want)
+		}
+	}
 	if err := Root("/").CheckMounted("/missing"); err != nil {
 		t.Errorf("outside of a container: %v", err)
 	}
