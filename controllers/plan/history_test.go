@@ -103,6 +103,20 @@ func TestWhatEndsInThisPassIsNotPrunedInIt(t *testing.T) {
 	}
 }
 
+// The name of a NodeReboot for a sentinel is not free while it is there, so that a helper that flaps makes few. Others have other names.
+func TestOnlyWhatASentinelAskedForIsKeptForAWhileAfterItWasCancelled(t *testing.T) {
+	for trigger, want := range map[v1alpha1.Trigger][]string{
+		v1alpha1.TriggerSentinel: nil, v1alpha1.TriggerManual: {"r"}, v1alpha1.TriggerNodeCondition: {"r"},
+	} {
+		keepNone := spec(func(s *v1alpha1.RebootPolicySpec) { s.History.Cancelled = ptr.To[int32](0) })
+		s := newStory(t, newPolicy("p", keepNone), newNode("a", "z1"), newReboot("r", "a",
+			finished(v1alpha1.OutcomeCancelled, "Ended", -time.Minute), func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = trigger }))
+		if diff := cmp.Diff(want, s.pass().Prune); diff != "" {
+			t.Errorf("%s: prune (-want +got):\n%s", trigger, diff)
+		}
+	}
+}
+
 // A plan looks at the history of each node only if it may have to prune some of it: a large cluster has thousands.
 func TestTheHistoryOfANodeThatKeepsAllIsNotLookedThrough(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -94,7 +94,9 @@ func TestWhatAHostRuns(t *testing.T) {
 		"the first file counts": {map[string]string{"etc/os-release": "ID=a\n", "usr/lib/os-release": "ID=b\n"}, operatingSystem{id: "a"}},
 		"a copy of systemd": {map[string]string{"run/systemd/propagate/.os-release-stage/os-release": "ID='fedora'\nPRETTY_NAME=Fedora"},
 			operatingSystem{"fedora", "Fedora"}},
-		"quotes": {map[string]string{"etc/os-release": `PRETTY_NAME="a \"b\" \$c"` + "\n"}, operatingSystem{name: `a "b" $c`}},
+		"quotes":             {map[string]string{"etc/os-release": `PRETTY_NAME="a \"b\" \$c"` + "\n"}, operatingSystem{name: `a "b" $c`}},
+		"no name, in quotes": {map[string]string{"etc/os-release": "ID=\"\"\nPRETTY_NAME=''\n"}, operatingSystem{}},
+		"one quote":          {map[string]string{"etc/os-release": "ID=\"\n"}, operatingSystem{id: `"`}},
 		"hostile": {
 			map[string]string{"etc/os-release": "PRETTY_NAME=\"a\x1b[31m\x00b" + strings.Repeat("x", 5000) + "\"\nID"},
 			operatingSystem{name: "a [31m b" + strings.Repeat("x", 117) + "..."},
@@ -107,6 +109,14 @@ func TestWhatAHostRuns(t *testing.T) {
 		if got := newMachine(t, Options{HostRoot: root}).operatingSystem(); got != test.want {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
 		}
+	}
+}
+
+func TestOnARealBusWhatHostnamedSaysIsCleanAndNotTooLong(t *testing.T) {
+	startBus(t, &busLogind{can: "yes", os: "a\x1b[31m" + strings.Repeat("x", 500)})
+	got := newMachine(t, Options{HostRoot: systemdHost(t)}).Facts(t.Context()).HostOS
+	if want := "a [31m" + strings.Repeat("x", 119) + "..."; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
