@@ -124,6 +124,27 @@ func TestADrainSaysHowMuchEarlierItWouldHaveEndedWithoutBudgets(t *testing.T) {
 	}
 }
 
+// The pod is evicted when the helper tries again, half a minute later, and takes two minutes to end, which no budget is to blame for.
+func TestTheWaitForABudgetEndsWithTheEviction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"))
+		pods.keep.Store(true)
+		pods.refuse["a"] = budgetRefusal("web")
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		pass(0)
+		pods.allow("a")
+		pass(40 * time.Second)
+		wantAsked(t, pods, "a", "a")
+		pass(2 * time.Minute)
+		pods.remove("a")
+		pass(0)
+		run.want(t, true, v1alpha1.DrainProgress{Total: 1})
+		if got := run.state.get().progress.BudgetWaitMilliseconds; got < 30_000 || got > 36_000 {
+			t.Errorf("the drain waited for budgets for %d ms, want 30 to 36 s", got)
+		}
+	})
+}
+
 func TestTheWaitForBudgetsIsThatOfAllStages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(tiers()...)

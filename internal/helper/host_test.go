@@ -148,6 +148,34 @@ func TestFactsAreThoseOfTheRebooter(t *testing.T) {
 	}
 }
 
+func TestWhateverChangesAboutTheHostIsHinted(t *testing.T) {
+	host := &LocalHost{changes: make(chan struct{}, 1), first: make(chan struct{})}
+	for i, step := range []struct {
+		facts rebooter.Facts
+		err   error
+		want  bool
+	}{
+		{err: errors.New("the socket is missing"), want: true},
+		{err: errors.New("the socket is missing")},
+		{err: errors.New("nothing listens"), want: true},
+		{facts: rebooter.Facts{HostOS: "Debian"}, want: true},
+		{facts: rebooter.Facts{HostOS: "Debian"}},
+		{facts: rebooter.Facts{HostOS: "Ubuntu"}, want: true},
+		{err: errors.New("nothing listens"), want: true},
+	} {
+		host.note(step.facts, step.err)
+		hinted := false
+		select {
+		case <-host.changes:
+			hinted = true
+		default:
+		}
+		if hinted != step.want {
+			t.Errorf("step %d is hinted: %t, want %t", i, hinted, step.want)
+		}
+	}
+}
+
 func TestASentinelHasThreeStates(t *testing.T) {
 	for state, want := range map[string]v1alpha1.SentinelState{
 		rebooter.SentinelRequired: v1alpha1.SentinelRequired, rebooter.SentinelNotRequired: v1alpha1.SentinelNotRequired,
