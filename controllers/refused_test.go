@@ -159,7 +159,8 @@ func TestARefusalNamesTheGrantThatThePlanMakesAndNoOther(t *testing.T) {
 			}
 			work := start(t, s, "ra")
 			work.Granted = tc.granted
-			e.execute(t.Context(), s, &plan.Plan{SlotsChanged: true, Slots: map[string]plan.Slot{"a": tc.slot}, Work: []plan.NodeWork{work}}, testNow)
+			slots := map[string]plan.Slot{"a": tc.slot}
+			e.execute(t.Context(), s, &plan.Plan{SlotsChanged: true, Slots: slots, Work: []plan.NodeWork{work}}, testNow)
 			e.refused.current(s, testNow)
 			refusal, is := s.Refusals[model.WriteKey{Write: tc.refused, Name: about}]
 			if !is || refusal.Grant != tc.want {

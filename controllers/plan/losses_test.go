@@ -60,8 +60,8 @@ func ofEachStatus(lose func(*v1alpha1.NodeRebootStatus)) func(*story) {
 	}
 }
 
-// A plan is made of whatever is there. Each situation that has a reason of its own loses each thing that people, or other programs, may take
-// away. Plans go on and come to rest, and without policies nothing starts.
+// A plan is made of whatever is there. Each situation that has a reason of its own loses each thing that people or programs may take away.
+// Plans go on and come to rest, and without policies nothing starts.
 func TestPlansGoOnWhateverIsLost(t *testing.T) {
 	t.Parallel()
 	for reason, situation := range reasonStories {
