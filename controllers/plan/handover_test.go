@@ -14,11 +14,13 @@ func TestTheLeadIsHandedOverBeforeTheNodeOfTheLeaderGetsItsOrder(t *testing.T) {
 		change   func(*story)
 		want     bool
 	}{
-		"to a manager that is Ready":       {leader: "a", managers: []string{"a", "b"}, want: true},
-		"of which there is none":           {leader: "a", managers: []string{"a"}},
-		"both are on the node":             {leader: "a", managers: []string{"a", "a"}},
-		"the other one is not Ready":       {leader: "a", managers: []string{"a", "b"}, change: func(s *story) { s.ManagerPods[1].Ready = false }},
-		"the node of the other is not":     {leader: "a", managers: []string{"a", "b"}, change: func(s *story) { s.node("b").Ready = false }},
+		"to a manager that is Ready":   {leader: "a", managers: []string{"a", "b"}, want: true},
+		"of which there is none":       {leader: "a", managers: []string{"a"}},
+		"both are on the node":         {leader: "a", managers: []string{"a", "a"}},
+		"the other one is not Ready":   {leader: "a", managers: []string{"a", "b"}, change: func(s *story) { s.ManagerPods[1].Ready = false }},
+		"the node of the other is not": {leader: "a", managers: []string{"a", "b"}, change: func(s *story) { s.node("b").Ready = false }},
+		"the node of the other leaves, too": {leader: "a", managers: []string{"a", "b"}, policy: []policyOption{maxUnavailable("2")},
+			change: func(s *story) { s.Reboots = append(s.Reboots, newReboot("rb", "b")) }},
 		"the leader is elsewhere":          {leader: "b", managers: []string{"a", "b"}},
 		"nobody knows where the leader is": {managers: []string{"a", "b"}},
 		"the node may not start":           {leader: "a", managers: []string{"a", "b"}, change: func(s *story) { s.node("b").Unschedulable = true }},

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/rest"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -270,6 +271,10 @@ func TestAHelperFindsOutAsWhomItMayEvict(t *testing.T) {
 			ImpersonateAuto, "34+", map[string]string{"node list": noImpersonation, "itself evict": noEviction}, true,
 			"this API server, 1.34+, has no constrained impersonation", "node list, itself list, itself evict",
 		},
+		"of a version that is not known": {
+			ImpersonateAuto, "x", map[string]string{"node list": noImpersonation, "itself list": noList}, true,
+			"ServiceAccount ns/helper may not act as its node", "node list, itself list",
+		},
 		"without the role": {
 			ImpersonateAuto, "36", map[string]string{"node list": noImpersonation, "itself list": noList}, true,
 			"ServiceAccount ns/helper may not act as its node: apply config/rbac/helper.yaml: users", "node list, itself list",
@@ -359,5 +364,16 @@ func TestARefusalForWantOfARightIsNoted(t *testing.T) {
 			t.Errorf("%s: error %v, %d refusals", name, err, len(client.Refused()))
 		}
 		<-client.Refused()
+	}
+}
+
+func TestAnAPIServerOfAnotherMajorVersionIsNotOld(t *testing.T) {
+	refused := []refusedIdentity{{node: true, err: errors.New("no")}, {err: errors.New("no")}}
+	for major, want := range map[string]string{
+		"1": "this API server, 1.4, has no constrained impersonation", "2": "the helper may not act as its node",
+	} {
+		if got := obstacle(&version.Info{Major: major, Minor: "4"}, refused); !strings.HasPrefix(got, want) {
+			t.Errorf("of %s.4: %q, want %q", major, got, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/selector"
@@ -99,6 +100,21 @@ func TestWhatIsKeptOfAPodStaysTheSame(t *testing.T) {
 				t.Errorf("once (-) and twice (+):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestOfAPodAllIsKeptThatTheOrderLooksAt(t *testing.T) {
+	order := v1alpha1.DrainOrder{
+		Selector: selector.Of("app=web"), Stages: selector.List("tier", "rank"),
+		Leave: v1alpha1.PodsOfNamespace{Namespace: "system", Selector: *selector.Of("manager")},
+	}
+	d, err := newDrain(drainOptions{amendment: amendment{order: order}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"app", "manager", "pod-template-hash", "rank", "tier"}
+	if diff := cmp.Diff(want, sets.List(d.filter.keys())); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
 	}
 }
 

@@ -58,11 +58,10 @@ func runs(pod *corev1.Pod) bool {
 	return false
 }
 
-// noteFinalizers notes since when only finalizers keep the pod. The API server moves the deletion timestamp into the past when the kubelet
-// confirms that the pod has ended, so it does not tell.
+// noteFinalizers notes since when only finalizers keep a pod that ends. The API server moves the deletion timestamp into the past when the
+// kubelet confirms that the pod has ended, so it does not tell.
 func (p *leavingPod) noteFinalizers(now time.Time) {
-	end := p.DeletionTimestamp
-	if p.finalizedSince.IsZero() && end != nil && !now.Before(end.Time) && len(p.Finalizers) > 0 && !runs(p.Pod) {
+	if p.finalizedSince.IsZero() && !now.Before(p.DeletionTimestamp.Time) && len(p.Finalizers) > 0 && !runs(p.Pod) {
 		p.finalizedSince = now
 	}
 }
