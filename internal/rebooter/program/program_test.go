@@ -70,6 +70,7 @@ func TestEveryProgramOfACommandIsFound(t *testing.T) {
 			argv: []string{"/bin/sh", "-c", `x=$(grep a b); [ "$x" = 1 ]`}, want: []string{"sh", "grep"}, interpreter: "sh",
 		},
 		"a function": {argv: []string{"/bin/sh", "-c", `f() { grep x; }; f`}, want: []string{"sh", "grep"}, interpreter: "sh"},
+		"exec --":    {argv: []string{"/bin/sh", "-c", "exec -- grep x"}, want: []string{"sh", "grep"}, interpreter: "sh"},
 		"a question": {argv: []string{"/bin/sh", "-c", `command -v dnf5 || exit 3`}, want: []string{"sh"}, interpreter: "sh"},
 		"exec": {
 			argv: []string{"/bin/sh", "-c", `exec needs-restarting -r`}, want: []string{"sh", "needs-restarting"}, interpreter: "sh",
