@@ -131,6 +131,19 @@ func TestAnAttemptWhoseNodeLacksNothingNeedsNoSlot(t *testing.T) {
 	}
 }
 
+// The exclusion from load balancers is part of the marks, so without it the others are missing permanently.
+func TestADrainWhoseExclusionIsRefusedNeedsNoSlot(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	unmarked(s.node("a"))
+	foreign(s)
+	s.refuse(model.WriteExclude, "a", "no")
+	s.Slots = nil
+	s.finish()
+	if attempt := s.reboot("ra").Status.Attempt; attempt.Number != 1 || attempt.RebootOrderedTime == nil {
+		t.Errorf("attempt %+v, reason %s", attempt, s.reboot("ra").Status.Reason)
+	}
+}
+
 // An annotation of another NodeReboot is not what a person leaves who uncordons the node.
 func TestANodeWithTheCordonOfAnotherNodeRebootIsCordonedAgain(t *testing.T) {
 	for name, unschedulable := range map[string]bool{"which is cordoned": true, "which is not": false} {
