@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"go/format"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -122,7 +123,7 @@ spec:
 func TestASampleIsTheSameForTheSameSeed(t *testing.T) {
 	all := make([]mutant, 100)
 	for i := range all {
-		all[i].Line = i
+		all[i] = mutant{Line: i, Old: strconv.Itoa(i / 2)} // each is there twice
 	}
 	lines := func(mutants []mutant) (lines []int) {
 		for i := range mutants {
@@ -133,6 +134,13 @@ func TestASampleIsTheSameForTheSameSeed(t *testing.T) {
 	first, again, other := lines(sample(all, 10, 1)), lines(sample(all, 10, 1)), lines(sample(all, 10, 2))
 	if !slices.Equal(first, again) || slices.Equal(first, other) || len(first) != 10 || !slices.IsSorted(first) {
 		t.Errorf("got %v, %v, and %v for another seed", first, again, other)
+	}
+	// The first half of the code is gone, and the rest has moved.
+	half := slices.Clone(all[50:])
+	kept := slices.DeleteFunc(first, func(line int) bool { return line < 50 })
+	got := lines(sample(half, 10, 1))
+	if len(kept) == 0 || slices.ContainsFunc(kept, func(line int) bool { return !slices.Contains(got, line) }) {
+		t.Errorf("of what is left, %v were in the sample; now it is %v", kept, got)
 	}
 	if got := sample(all, 0, 1); len(got) != len(all) {
 		t.Errorf("0 gave %d mutants instead of all", len(got))

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,14 +112,23 @@ func isSource(file string) bool {
 	return !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "zz_generated") && name != "doc.go" && name != "kustomization.yaml"
 }
 
-// sample chooses mutants, the same ones for the same seed, and returns them in their order.
+// sample chooses mutants, and returns them in their order. A seed chooses a mutant by its key, so the sample stays the same, as far as it
+// can, while other code comes and goes: what it says today compares with what it said before.
 func sample(all []mutant, count int, seed uint64) []mutant {
 	if count <= 0 || count >= len(all) {
 		return all
 	}
-	chosen := rand.New(rand.NewPCG(seed, uint64(len(all)))).Perm(len(all))[:count] //nolint:gosec // a sample needs no secret
+	ranks, seen := make([][sha256.Size]byte, len(all)), map[string]int{}
+	positions := make([]int, len(all))
+	for i := range all {
+		key := all[i].key()
+		seen[key]++ // the same change may be possible several times in a function
+		ranks[i], positions[i] = sha256.Sum256(fmt.Appendf(nil, "%d %d %s", seed, seen[key], key)), i
+	}
+	slices.SortFunc(positions, func(a, b int) int { return bytes.Compare(ranks[a][:], ranks[b][:]) })
+	chosen := positions[:count]
 	slices.Sort(chosen)
-	mutants := make([]mutant, len(chosen))
+	mutants := make([]mutant, count)
 	for i, position := range chosen {
 		mutants[i] = all[position]
 	}
