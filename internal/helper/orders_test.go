@@ -217,3 +217,26 @@ func TestAReportSaysWhatTheHostIsAndWhatElseWouldRebootIt(t *testing.T) {
 		}
 	})
 }
+
+func TestThePathOfAMethodIsThatOfTheInstalledOneIfTheOrderNamesNone(t *testing.T) {
+	installed := func(name v1alpha1.RebootMethod) []v1alpha1.MethodReport { return []v1alpha1.MethodReport{{Name: name}} }
+	for name, test := range map[string]struct {
+		methods []v1alpha1.MethodReport
+		ordered v1alpha1.RebootMethod
+		want    v1alpha1.RebootVia
+	}{
+		"a command decides itself":         {methods: installed(v1alpha1.RebootCommand), want: ""},
+		"also if it is named as installed": {methods: installed(v1alpha1.RebootCommand), ordered: v1alpha1.RebootInstalled, want: ""},
+		"a command is ordered":             {methods: installed(v1alpha1.RebootLogind), ordered: v1alpha1.RebootCommand, want: ""},
+		"another method than the first": {
+			methods: installed(v1alpha1.RebootCommand), ordered: v1alpha1.RebootLogind, want: v1alpha1.RebootViaFirmware,
+		},
+		"logind is installed":                {methods: installed(v1alpha1.RebootLogind), want: v1alpha1.RebootViaFirmware},
+		"nobody knows what is installed yet": {want: v1alpha1.RebootViaFirmware},
+	} {
+		order := v1alpha1.RebootOrder{Action: v1alpha1.ActionReboot, Method: test.ordered}
+		if got := (facts{methods: test.methods}).via(&order); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -39,7 +39,7 @@ func TestTheMountOfAPathIsTheOneThatIsSeenThere(t *testing.T) {
 
 func TestEscapesOfTheKernelAreUndone(t *testing.T) {
 	for text, want := range map[string]string{
-		`/plain`: "/plain", `/a\040b\011c\134d`: "/a b\tc\\d", `/odd\9`: `/odd\9`, `\`: `\`, `\04`: `\04`,
+		`/plain`: "/plain", `/a\040b\011c\134d`: "/a b\tc\\d", `/odd\9`: `/odd\9`, `/odd\999\400`: `/odd\999\400`, `\`: `\`, `\04`: `\04`,
 	} {
 		if got := unescape(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
