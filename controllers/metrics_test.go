@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -153,30 +154,40 @@ func TestTransitionsAreToldOnceInTheOrderInWhichTheyHappen(t *testing.T) {
 	}
 }
 
-func TestEachObservationIsPartOfItsMetric(t *testing.T) {
-	n := newNumbers()
+// eachSeriesOfAPolicy visits the series that have the label of a policy, by the name of their metric and the policy.
+func eachSeriesOfAPolicy(t *testing.T, n *numbers, visit func(metric, policy string, series *dto.Metric)) {
+	t.Helper()
 	registry := prometheus.NewRegistry()
 	if err := registerAll(registry, n.collectors()...); err != nil {
 		t.Fatal(err)
 	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, series := range family.GetMetric() {
+			for _, label := range series.GetLabel() {
+				if label.GetName() == labelPolicy {
+					visit(family.GetName(), label.GetValue(), series)
+				}
+			}
+		}
+	}
+}
+
+func TestEachObservationIsPartOfItsMetric(t *testing.T) {
+	n := newNumbers()
 	after := withAttempt(func(a *v1alpha1.Attempt) {
 		a.DrainOrderedTime, a.DrainedTime, a.RebootOrderedTime, a.BackTime, a.EndedTime = at(10), at(40), at(41), at(101), at(111)
 	})
 	after.TaintLeadSeconds, after.Failures = ptr.To[int64](90), &v1alpha1.Failures{Count: 1, LastReason: "DrainTimedOut"}
 	after.Outcome, after.OutcomeReason = v1alpha1.OutcomeSucceeded, "Proved"
 	n.observe(status(func(*v1alpha1.NodeRebootStatus) {}), after)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	got := map[string]float64{}
-	for _, family := range families {
-		for _, series := range family.GetMetric() {
-			if strings.Contains(series.String(), labelPolicy) {
-				got[family.GetName()] += series.GetCounter().GetValue() + series.GetHistogram().GetSampleSum()
-			}
-		}
-	}
+	eachSeriesOfAPolicy(t, n, func(metric, _ string, series *dto.Metric) {
+		got[metric] += series.GetCounter().GetValue() + series.GetHistogram().GetSampleSum()
+	})
 	want := map[string]float64{
 		"reboot_operator_taint_lead_seconds": 90, "reboot_operator_drain_seconds": 30, "reboot_operator_downtime_seconds": 60,
 		"reboot_operator_recovery_seconds": 10, "reboot_operator_reboot_seconds": 111, "reboot_operator_reboots_total": 1,
@@ -189,10 +200,6 @@ func TestEachObservationIsPartOfItsMetric(t *testing.T) {
 
 func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 	n := newNumbers()
-	registry := prometheus.NewRegistry()
-	if err := registerAll(registry, n.collectors()...); err != nil {
-		t.Fatal(err)
-	}
 	before := status(func(*v1alpha1.NodeRebootStatus) {})
 	for _, policy := range []string{"p", "q", ""} {
 		n.observe(before, status(func(s *v1alpha1.NodeRebootStatus) {
@@ -202,20 +209,10 @@ func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 		}))
 	}
 	n.keepPolicies([]*v1alpha1.RebootPolicy{newPolicy("q")})
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	counts := map[string]float64{}
-	for _, family := range families {
-		for _, series := range family.GetMetric() {
-			for _, label := range series.GetLabel() {
-				if label.GetName() == labelPolicy {
-					counts[label.GetValue()] += series.GetCounter().GetValue() + float64(series.GetHistogram().GetSampleCount())
-				}
-			}
-		}
-	}
+	eachSeriesOfAPolicy(t, n, func(_, policy string, series *dto.Metric) {
+		counts[policy] += series.GetCounter().GetValue() + float64(series.GetHistogram().GetSampleCount())
+	})
 	// A lead, an end and a failure of each.
 	if diff := cmp.Diff(map[string]float64{"": 3, "q": 3}, counts); diff != "" {
 		t.Errorf("observations by policy (-want +got):\n%s", diff)
