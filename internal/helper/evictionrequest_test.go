@@ -39,9 +39,9 @@ func asksFirst(names ...string) podOption {
 type fakeLifecycle struct {
 	now      time.Time
 	requests map[string]*lifecyclev1alpha1.EvictionRequest
-	// refuse is the status that every request is answered with; 0 means none.
-	refuse int
-	log    []string
+	// refuse is the status that every request is answered with, and keep that of deletions; 0 means none.
+	refuse, keep int
+	log          []string
 }
 
 func (f *fakeLifecycle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +74,8 @@ func (f *fakeLifecycle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(list)
 	case request == nil:
 		writeStatus(w, http.StatusNotFound)
+	case r.Method == http.MethodDelete && f.keep != 0:
+		writeStatus(w, f.keep)
 	case r.Method == http.MethodDelete:
 		delete(f.requests, name)
 		writeStatus(w, http.StatusOK)
@@ -212,6 +214,17 @@ func TestOnlyTheNodesOwnRequestsAreWithdrawn(t *testing.T) {
 		api.refuse = status
 		if err := e.withdraw(t.Context()); (err != nil) != wantErr {
 			t.Errorf("status %d: error %v", status, err)
+		}
+	}
+}
+
+func TestARequestThatCannotBeWithdrawnIsNamed(t *testing.T) {
+	api, e := newFakeLifecycle(t, newFakePods())
+	_ = e.Evict(t.Context(), newPod("a", asksFirst("example.com/a")), nil)
+	for status, want := range map[int]string{404: "", 403: "withdraw EvictionRequest default/" + requestName("uid-a")} {
+		api.keep = status
+		if err := e.withdraw(t.Context()); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("status %d: error %v, want %q", status, err, want)
 		}
 	}
 }

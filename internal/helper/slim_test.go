@@ -103,7 +103,7 @@ func TestWhatIsKeptOfAPodStaysTheSame(t *testing.T) {
 	}
 }
 
-func TestOfAPodAllIsKeptThatTheOrderLooksAt(t *testing.T) {
+func TestWhateverTheOrderLooksAtIsKeptOfAPod(t *testing.T) {
 	order := v1alpha1.DrainOrder{
 		Selector: selector.Of("app=web"), Stages: selector.List("tier", "rank"),
 		Leave: v1alpha1.PodsOfNamespace{Namespace: "system", Selector: *selector.Of("manager")},
