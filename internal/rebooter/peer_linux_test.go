@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWhoAsksIsKnownOfUnixSocketsThatAreOpen(t *testing.T) {
+func TestThePeerOfAnOpenUnixSocketIsKnown(t *testing.T) {
 	// The directory of the test may have too long a name for a socket.
 	directory, err := os.MkdirTemp("", "peer") //nolint:usetesting // That is what this is for.
 	if err != nil {
