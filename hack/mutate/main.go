@@ -52,6 +52,9 @@ func main() {
 
 // run tries the sample of every part, prints the survivors as they are found, and a table at the end.
 func run(ctx context.Context, o options, out io.Writer) (err error) {
+	if o.count < 0 {
+		return fmt.Errorf("the count is %d: write how many mutants of each part to try, or 0 to try all", o.count)
+	}
 	reasons, err := readEquivalents(equivalentList)
 	if err != nil {
 		return err
