@@ -11,9 +11,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// maxNote is how long the API allows an Event's note to be, in bytes.
-const maxNote = 1024
-
 // emit emits events about an object.
 func (e *executor) emit(about runtime.Object, events []model.Event) {
 	for i := range events {
@@ -30,7 +27,7 @@ func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, ev
 		case node == nil:
 			e.record(reboot, nil, &event)
 		case event.OnNode:
-			event.Message = model.Bounded(fmt.Sprintf("NodeReboot %s: %s", reboot.Name, event.Message))
+			event.Message = fmt.Sprintf("NodeReboot %s: %s", reboot.Name, event.Message)
 			e.record(node, reboot, &event)
 		default:
 			e.record(reboot, node, &event)
@@ -44,11 +41,7 @@ func (e *executor) record(about, related runtime.Object, event *model.Event) {
 	if event.Warning {
 		kind = corev1.EventTypeWarning
 	}
-	note := event.Message
-	if len(note) > maxNote {
-		note = note[:maxNote]
-	}
-	e.recorder.Eventf(about, related, kind, event.Reason, event.Reason, "%s", note)
+	e.recorder.Eventf(about, related, kind, event.Reason, event.Reason, "%s", model.Bounded(event.Message))
 }
 
 // logTransitions logs one line for each step of a reboot that a status write made.

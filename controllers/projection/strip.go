@@ -21,10 +21,10 @@ const (
 	maxSelector = 8 << 10
 )
 
-// beginning of a text, which does not hold on to the rest.
+// beginning of a text, in whole characters, which does not hold on to the rest.
 func beginning(text string) string {
 	if len(text) <= maxText {
 		return text
 	}
-	return strings.Clone(text[:maxText])
+	return strings.Clone(strings.ToValidUTF8(text[:maxText], ""))
 }

@@ -58,12 +58,12 @@ func firstOwner(pod *corev1.Pod) *metav1.OwnerReference {
 	return &pod.OwnerReferences[0]
 }
 
-// beginning of a text, which does not hold on to the rest.
+// beginning of a text, in whole characters, which does not hold on to the rest.
 func beginning(text string) string {
 	if len(text) <= maxText {
 		return text
 	}
-	return strings.Clone(text[:maxText])
+	return strings.Clone(strings.ToValidUTF8(text[:maxText], ""))
 }
 
 // keys are those of the labels and annotations that the filter, and what is said about a pod, depend on.

@@ -146,3 +146,12 @@ func TestAPodOfWhichALabelWasCutHoldsUpTheDrainThatLooksAtIt(t *testing.T) {
 		}
 	}
 }
+
+func TestOfALongNameWholeCharactersAreKept(t *testing.T) {
+	text := strings.Repeat("x", maxText-1)
+	for long, want := range map[string]string{text + "xy": text + "x", text + "é": text, text: text} {
+		if got := beginning(long); got != want {
+			t.Errorf("of %q is kept %q, want %q", long, got, want)
+		}
+	}
+}
