@@ -522,3 +522,11 @@ reboot_operator_build_info{goversion=%q,protocol="%d",version=%q} 1
 		t.Error(err)
 	}
 }
+
+func TestARebootOfWhichItIsNotKnownSinceWhenItIsRequiredIsNotTheOldest(t *testing.T) {
+	pending := newReboot("a", "a")
+	pending.Status = v1alpha1.NodeRebootStatus{PolicyName: "p", Phase: v1alpha1.PhasePending}
+	if got := oldestWaiting([]*v1alpha1.NodeReboot{pending}, func(*v1alpha1.NodeReboot) bool { return false }); len(got) > 0 {
+		t.Errorf("the oldest are %v", got)
+	}
+}

@@ -163,7 +163,7 @@ func sameConditions(before, after []metav1.Condition) bool {
 // reason. So a forecast is mostly written together with numbers.
 func policyDelay(change *PolicyChange) time.Duration {
 	before, after := &change.Object.Status, &change.Status
-	if len(change.Events) > 0 || len(change.Object.Unreadable) > 0 || len(before.Conditions) != len(after.Conditions) {
+	if len(change.Object.Unreadable) > 0 || len(before.Conditions) != len(after.Conditions) {
 		return 0
 	}
 	for i := range after.Conditions {

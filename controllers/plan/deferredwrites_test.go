@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -83,6 +84,19 @@ func TestAnExplanationWaitsAndAFactDoesNot(t *testing.T) {
 			s.report("ra", func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired })
 		}, 0},
 		"the spec was changed": {func(s *story) { s.reboot("ra").Generation++ }, 0},
+		"a condition has another status": {func(s *story) {
+			s.edit("ra", func(r *v1alpha1.NodeReboot) { r.Status.Conditions[0].Status = metav1.ConditionUnknown })
+		}, 0},
+		"a condition has another type": {func(s *story) {
+			s.edit("ra", func(r *v1alpha1.NodeReboot) { r.Status.Conditions[0].Type = "Other" })
+		}, 0},
+		"a warning has another reason": {func(s *story) {
+			s.report("ra", func(r *v1alpha1.HelperReport) { r.Notices = []string{"Something else reboots the host."} })
+			s.Deferred = nil
+			s.settle()
+			s.edit("ra", func(r *v1alpha1.NodeReboot) { r.Status.Conditions[2].Reason = "Other" })
+			deferring(s)
+		}, 0},
 		"another policy":       {func(s *story) { s.node("a").Labels["pool"] = "blue"; s.editPolicy("q", priority(5)) }, 0},
 	} {
 		s := waiting()
@@ -131,15 +145,24 @@ func TestTheCountsOfAPolicyWaitAndItsConditionsDoNot(t *testing.T) {
 	}{
 		"a node more needs a reboot": {func(s *story) { s.Reboots = append(s.Reboots, newReboot("rb", "b")) }, countsDelay},
 		"the policy changes":         {func(s *story) { s.editPolicy("p", mode(v1alpha1.ModeObserve)) }, 0},
+		"a part of its status cannot be read, and the rest is right": {
+			func(s *story) {
+				s.Policies[0] = s.Policies[0].DeepCopy()
+				s.Policies[0].Unreadable = unreadableAt("status.window")
+			}, 0,
+		},
 	} {
 		s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newNode("b", "z1"), newReboot("ra", "a"))
 		s.settle()
 		deferring(s)
 		test.event(s)
 		began := s.now
-		for policy := false; !policy && s.now.Sub(began) < time.Minute; {
-			if _, policy = s.written("ra"); !policy {
-				s.now = s.wake
+		for policy := false; !policy; {
+			if _, policy = s.written("ra"); policy {
+				break
+			}
+			if s.now = s.wake; s.now.IsZero() || s.now.Sub(began) > time.Minute {
+				t.Fatalf("%s: the status is not written", name)
 			}
 		}
 		if got := s.now.Sub(began); got != test.want {

@@ -173,3 +173,16 @@ func TestAPolicyCountsNodesThatComeToItByTheZoneThatTheyAreIn(t *testing.T) {
 		t.Errorf("under way %q, reasons %v", got, s.reasons())
 	}
 }
+
+func TestAnAttemptThatWasGrantedInNoZoneStaysThereWhateverLabelItsNodeGets(t *testing.T) {
+	s := newStory(t, append(fleet("a b/z1"), newPolicy("p", maxUnavailable("2")))...)
+	s.Reboots = s.Reboots[:1]
+	s.settle()
+	s.tell("a")
+	s.relabel("a", func(labels map[string]string) { labels[zoneLabel] = "z1" })
+	s.Reboots = append(s.Reboots, newReboot("rb", "b"))
+	s.settle()
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way %q: the nodes without a zone are not done; reasons %v", got, s.reasons())
+	}
+}

@@ -176,10 +176,11 @@ func TestASlotIsHeldWhileAReplicaOfAStatefulSetTerminates(t *testing.T) {
 	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonWorkloadsNotReady || got.Message != want || s.underWay() != "a" {
 		t.Fatalf("%s %q", got.Reason, got.Message)
 	}
-	s.Pods["a"] = s.Pods["a"][:1]
+	s.Pods["a"] = s.Pods["a"][:3]
+	s.Pods["a"][2].Finished = true // what keeps it there is a finalizer
 	s.settle()
 	if got := s.underWay(); got != "" {
-		t.Errorf("under way %q when it is gone", got)
+		t.Errorf("under way %q when two are gone and one has ended", got)
 	}
 }
 
@@ -263,5 +264,20 @@ func TestACanaryWhoseDrainFailedHoldsTheOthersAlsoOnceWhatItEvictedIsBack(t *tes
 	s.settle()
 	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonCanaryFailed {
 		t.Errorf("b waits for %s, under way %q", got, s.underWay())
+	}
+}
+
+func TestANodeWhoseNeedGoesWhileItsRolledBackAttemptRecoversIsNotTainted(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.answer("ra", v1alpha1.OrderFailed, "No.")
+	s.settle()
+	if !hasOurTaint(s.node("a")) {
+		t.Fatal("the node still needs a reboot, and is not tainted")
+	}
+	s.edit("ra", func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerSentinel })
+	s.report("ra", func(report *v1alpha1.HelperReport) { report.Sentinel = v1alpha1.SentinelNotRequired })
+	s.settle()
+	if status := s.reboot("ra").Status; status.Attempt.EndedTime != nil || hasOurTaint(s.node("a")) {
+		t.Errorf("%s %q, taints %v", status.Phase, status.Message, s.node("a").Taints)
 	}
 }

@@ -113,8 +113,7 @@ func (n *nodeView) lacks(r *rebootView) bool {
 // noteUnseen notes of a Node that it shows an attempt which another manager may have begun, and whose drain it may have ordered: the slots
 // object holds the grant for it, and it is not recorded as far as this manager sees. So the Node stays as it is.
 func (p *planning) noteUnseen(n *nodeView) {
-	marks := n.Annotations[v1alpha1.MarksAnnotation]
-	if n.CordonedFor == "" && marks == "" || n.gone || n.active() != nil {
+	if n.gone || n.active() != nil {
 		return
 	}
 	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, n.markedFor())

@@ -380,3 +380,27 @@ func TestOnTheOnlyNodeNoPodIsEvictedInVain(t *testing.T) {
 		})
 	}
 }
+
+func TestABudgetOfTheManagersPodsKeepsANodeOnlyIfTheyHaveToLeaveIt(t *testing.T) {
+	budget := WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: operatorNamespace, Name: "manager"}
+	for name, tc := range map[string]struct {
+		managers []string
+		want     string
+	}{
+		"another manager works elsewhere": {[]string{"a", "b"}, v1alpha1.ReasonDrainImpossible},
+		"it stays":                        {[]string{"a"}, v1alpha1.ReasonDraining},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, newPolicy("p"), newNode("a", "z1"), newNode("b", "z1"), newReboot("ra", "a"))
+			s.managersOn(tc.managers...)
+			pod := readyPod("manager", start.Add(-time.Hour), budget)
+			pod.Namespace, pod.Labels = operatorNamespace, map[string]string{v1alpha1.ComponentLabel: v1alpha1.ManagerComponent}
+			s.Pods["a"] = []Pod{pod}
+			s.Workloads[budget] = Workload{Ready: 1, Desired: 1, Expected: 1}
+			s.settle()
+			if got := s.reboot("ra").Status; got.Reason != tc.want {
+				t.Errorf("%s: %s, want %s", got.Reason, got.Message, tc.want)
+			}
+		})
+	}
+}

@@ -210,6 +210,14 @@ func TestConditionThatNoRebootCuresIsGivenUp(t *testing.T) {
 	}
 	s.boot("a", 3)
 	s.node("a").Ready = true
+	held := s.node("a").Conditions
+	has("KernelDeadlock", corev1.ConditionTrue, s.now.Sub(start))(s.node("a"))
+	s.settle()
+	if made := madeForConditions(s); len(made) != 1 || s.policy("p").Status.Failed != 1 || !hasOurTaint(s.node("a")) {
+		t.Errorf("the condition has not held for long enough in the boot after: made %v, failed %d, tainted %v", made, s.policy("p").Status.Failed,
+			hasOurTaint(s.node("a")))
+	}
+	s.node("a").Conditions = held
 	s.settle()
 	if diff := cmp.Diff(sorted(deadlockName(1), deadlockName(3)), madeForConditions(s)); diff != "" {
 		t.Errorf("asked for in the boot after (-want +got):\n%s", diff)

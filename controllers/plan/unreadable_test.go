@@ -281,6 +281,22 @@ func TestAConditionThatCannotBeReadIsReplaced(t *testing.T) {
 	}
 }
 
+func TestAConditionOfTheOperatorThatCannotBeReadIsWhatItShouldBe(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"),
+		newReboot("ra", "a", unreadable("status.conditions[Ready].lastTransitionTime")))
+	s.settle()
+	var statuses []metav1.ConditionStatus
+	for _, c := range s.reboot("ra").Status.Conditions {
+		if c.Type == v1alpha1.ConditionReady {
+			statuses = append(statuses, c.Status)
+		}
+	}
+	if !slices.Equal(statuses, []metav1.ConditionStatus{metav1.ConditionFalse}) {
+		t.Errorf("the statuses of Ready are %v", statuses)
+	}
+}
+
 // edit changes a copy of a NodeReboot.
 func (s *story) edit(name string, change func(*v1alpha1.NodeReboot)) {
 	for i, r := range s.Reboots {

@@ -312,7 +312,7 @@ func (d *drain) nextLook(now time.Time) time.Time {
 		if from, ok := pod.namedFrom(); ok {
 			sooner(from)
 		}
-		if len(pod.Finalizers) > 0 && pod.DeletionTimestamp != nil {
+		if pod.DeletionTimestamp != nil {
 			sooner(pod.DeletionTimestamp.Time)
 		}
 		if !pod.inFlight && !pod.accepted {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/await"
@@ -70,5 +73,35 @@ func TestHelpersSpreadOutEvenlyOverTheTime(t *testing.T) {
 		if count < nodes/parts/2 || count > nodes/parts*2 {
 			t.Errorf("%d of %d helpers read in part %d of %d", count, nodes, part, parts)
 		}
+	}
+}
+
+func TestAHelperReadsAtOnceWhileItDrainsAndWhenItEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		drains int32
+		ends   bool
+		want   time.Duration
+	}{
+		"an idle helper waits for its time": {0, false, spreadOf("node-a")},
+		"one drain":                         {1, false, 0},
+		"two drains":                        {2, false, 0},
+		"a helper that ends":                {0, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				if tc.ends {
+					end()
+				}
+				a := &agent{Options: Options{NodeName: "node-a", Clock: clock.RealClock{}}}
+				a.drains.Store(tc.drains)
+				began := time.Now()
+				a.spreadOut(ctx)
+				if waited := time.Since(began); waited != tc.want {
+					t.Errorf("it waited %s, want %s", waited, tc.want)
+				}
+			})
+		})
 	}
 }

@@ -210,6 +210,7 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 		"a variable script":      {sh(`sh -c "$X"`), "known only when it runs"},
 		"nsenter":                {[]string{"/usr/bin/nsenter", "-t", "1", "-m", "needs-restarting", "-r"}, "--host-namespaces"},
 		"sudo":                   {sh("sudo needs-restarting -r"), "--sentinel-required-output"},
+		"an unknown long option": {[]string{"/usr/bin/nice", "--level=5", "grep"}, "the option --level=5 of nice"},
 		"an unknown option":      {[]string{"/usr/bin/env", "-S", "grep x"}, "the option -S of env"},
 		"no program":             {[]string{"/usr/bin/timeout", "5"}, "timeout runs no program"},
 		"no command":             {nil, "there is no program"},

@@ -270,3 +270,25 @@ func TestADirectoryThatCannotBeListedProvesNothing(t *testing.T) {
 		t.Errorf("error %v, want that the directory cannot be listed", err)
 	}
 }
+
+func TestADirectoryThatCannotBeWatchedIsLoggedUnlessItIsMissing(t *testing.T) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	s := &Files{root: "/", watcher: watcher, log: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	directory := t.TempDir()
+	s.watch(directory)
+	s.watch(filepath.Join(directory, "missing"))
+	if logged.Len() > 0 {
+		t.Errorf("of a directory that is there, and one that is missing, it logs %s", logged.String())
+	}
+	if err := watcher.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.watch(directory)
+	if !strings.Contains(logged.String(), "Cannot watch") || !strings.Contains(logged.String(), directory) {
+		t.Errorf("of a directory that cannot be watched it logs %q", logged.String())
+	}
+}
