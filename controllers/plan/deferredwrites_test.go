@@ -97,7 +97,7 @@ func TestAnExplanationWaitsAndAFactDoesNot(t *testing.T) {
 			s.edit("ra", func(r *v1alpha1.NodeReboot) { r.Status.Conditions[2].Reason = "Other" })
 			deferring(s)
 		}, 0},
-		"another policy":       {func(s *story) { s.node("a").Labels["pool"] = "blue"; s.editPolicy("q", priority(5)) }, 0},
+		"another policy": {func(s *story) { s.node("a").Labels["pool"] = "blue"; s.editPolicy("q", priority(5)) }, 0},
 	} {
 		s := waiting()
 		test.event(s)
