@@ -236,12 +236,8 @@ func (e *executor) addFinalizer(ctx context.Context, change *plan.RebootChange) 
 	if !change.AddFinalizer || slices.Contains(change.Object.Finalizers, v1alpha1.Finalizer) {
 		return change.Object, nil
 	}
-	patch, err := finalizersPatch(change.Object, append(slices.Clone(change.Object.Finalizers), v1alpha1.Finalizer))
-	if err != nil {
-		return nil, err
-	}
-	reboot := change.Object.DeepCopy()
-	if err := e.client.Patch(ctx, reboot, patch); err != nil {
+	reboot, finalizers := change.Object.DeepCopy(), append(slices.Clone(change.Object.Finalizers), v1alpha1.Finalizer)
+	if err := e.client.Patch(ctx, reboot, finalizersPatch(change.Object, finalizers)); err != nil {
 		return nil, fmt.Errorf("add the finalizer to NodeReboot %s: %w", reboot.Name, err)
 	}
 	return reboot, nil
@@ -253,11 +249,7 @@ func (e *executor) removeFinalizer(ctx context.Context, reboot *v1alpha1.NodeReb
 		return nil
 	}
 	rest := slices.DeleteFunc(slices.Clone(reboot.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
-	patch, err := finalizersPatch(reboot, rest)
-	if err != nil {
-		return err
-	}
-	if err := e.client.Patch(ctx, reboot.DeepCopy(), patch); client.IgnoreNotFound(err) != nil {
+	if err := e.client.Patch(ctx, reboot.DeepCopy(), finalizersPatch(reboot, rest)); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("remove the finalizer from NodeReboot %s: %w", reboot.Name, err)
 	}
 	return nil
@@ -265,12 +257,8 @@ func (e *executor) removeFinalizer(ctx context.Context, reboot *v1alpha1.NodeReb
 
 // patchNode returns the Node as it is afterwards: the next patch has to name its new version.
 func (e *executor) patchNode(ctx context.Context, node *corev1.Node, change *plan.NodePatch) (*corev1.Node, error) {
-	patch, err := nodePatch(node, change)
-	if err != nil {
-		return nil, err
-	}
 	patched := nodeNamed(node.Name)
-	if err := e.client.Patch(ctx, patched, patch); err != nil {
+	if err := e.client.Patch(ctx, patched, nodePatch(node, change)); err != nil {
 		return nil, fmt.Errorf("patch Node %s: %w", node.Name, err)
 	}
 	return patched, nil
@@ -286,9 +274,9 @@ func (e *executor) patchMaintenance(
 	if !e.publishMaintenance {
 		want = nil
 	}
-	patch, err := maintenancePatch(node, want, now)
-	if err != nil || patch == nil {
-		return err
+	patch := maintenancePatch(node, want, now)
+	if patch == nil {
+		return nil
 	}
 	if err := e.client.Status().Patch(ctx, nodeNamed(node.Name), patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("patch the maintenance conditions of Node %s: %w", node.Name, err)
@@ -321,13 +309,9 @@ func (e *executor) writeReboot(
 
 // policy writes a policy's status. It takes no lock: nothing in it is read back, and only the leader writes it.
 func (w *writing) policy(ctx context.Context, change *plan.PolicyChange) {
-	patch, err := policyStatusPatch(&change.Status)
-	if err != nil {
-		w.result.add(err)
-		return
-	}
 	written := change.Object.DeepCopy()
-	if err = w.client.Status().Patch(ctx, written, patch); err != nil {
+	err := w.client.Status().Patch(ctx, written, policyStatusPatch(&change.Status))
+	if err != nil {
 		err = fmt.Errorf("patch the status of RebootPolicy %s: %w", change.Object.Name, err)
 	}
 	t := target{key: model.WriteKey{Write: model.WritePolicy, Name: change.Object.Name}, object: change.Object}

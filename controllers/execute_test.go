@@ -451,10 +451,6 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			patch, err := nodePatch(node, &test.change)
-			if err != nil {
-				t.Fatal(err)
-			}
 			want := decodeJSON(t, test.want)
 			metadata, _ := want["metadata"].(map[string]any)
 			if metadata == nil {
@@ -462,7 +458,7 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			}
 			metadata["resourceVersion"] = "7"
 			want["metadata"] = metadata
-			data, err := patch.Data(node)
+			data, err := nodePatch(node, &test.change).Data(node)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -521,10 +517,7 @@ func TestMaintenancePatchHasOnlyTheConditionsThatChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			node := newNode("a", func(n *corev1.Node) { n.Status.Conditions = append(n.Status.Conditions, test.before...) })
-			patch, err := maintenancePatch(node, test.want, testNow)
-			if err != nil {
-				t.Fatal(err)
-			}
+			patch := maintenancePatch(node, test.want, testNow)
 			var got struct {
 				Status struct {
 					Conditions []map[string]any `json:"conditions"`

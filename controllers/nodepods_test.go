@@ -212,6 +212,16 @@ func TestPodsThatAreReadAheadAreThereWhenTheyAreNeeded(t *testing.T) {
 	}
 }
 
+func TestAWatchThatIsDroppedLeavesNoTimer(t *testing.T) {
+	p, clock := timedPods(t)
+	p.ahead([]string{"n1"})
+	w := p.watches["n1"]
+	p.drop("n1")
+	if clock.HasWaiters() || w.ctx.Err() == nil {
+		t.Errorf("a timer goes on: %t, the watch: %t", clock.HasWaiters(), w.ctx.Err() == nil)
+	}
+}
+
 func TestAWatchThatReadsAheadIsNeverNeeded(t *testing.T) {
 	clientset := fake.NewClientset(newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" }))
 	client := listedPods{clientset.CoreV1()}

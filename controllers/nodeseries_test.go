@@ -98,3 +98,23 @@ reboot_operator_nodes_left_out 3
 		t.Errorf("%d series that nobody asked for", count)
 	}
 }
+
+func TestANeedOfWhichTheTimeIsNotKnownIsNeitherOlderNorYounger(t *testing.T) {
+	known := nodeNeed{status: &v1alpha1.NodeRebootStatus{RequiredSince: at(0)}}
+	later := nodeNeed{status: &v1alpha1.NodeRebootStatus{RequiredSince: at(1)}}
+	unknown := nodeNeed{status: &v1alpha1.NodeRebootStatus{}}
+	for name, tc := range map[string]struct {
+		a, b nodeNeed
+		want int
+	}{
+		"both known, the first is older": {known, later, -1},
+		"both known, the other is older": {later, known, 1},
+		"the first is not known":         {unknown, known, 0},
+		"the other is not known":         {known, unknown, 0},
+		"neither is known":               {unknown, unknown, 0},
+	} {
+		if got := tc.a.since(tc.b); got != tc.want {
+			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+}

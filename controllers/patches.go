@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -21,8 +20,22 @@ import (
 
 type jsonObject = map[string]any
 
+// patch is what is sent, as JSON. It implements client.Patch.
+type patch struct {
+	kind    types.PatchType
+	content any
+}
+
+// Type implements client.Patch.
+func (p patch) Type() types.PatchType { return p.kind }
+
+// Data implements client.Patch.
+func (p patch) Data(client.Object) ([]byte, error) { return json.Marshal(p.content) }
+
+func mergePatch(content jsonObject) client.Patch { return patch{types.MergePatchType, content} }
+
 // nodePatch is the merge patch of a Node. It fails with a conflict if the Node has changed since it was read.
-func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) {
+func nodePatch(node *corev1.Node, change *plan.NodePatch) client.Patch {
 	metadata := jsonObject{"resourceVersion": node.ResourceVersion}
 	annotations := maps.Clone(change.Annotations) // null removes one
 	if change.CordonedFor != nil {
@@ -53,26 +66,22 @@ func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) 
 			spec["unschedulable"] = true
 		}
 	}
-	patch := jsonObject{"metadata": metadata}
+	content := jsonObject{"metadata": metadata}
 	if len(spec) > 0 {
-		patch["spec"] = spec
+		content["spec"] = spec
 	}
-	return rawPatch(types.MergePatchType, patch)
+	return mergePatch(content)
 }
 
 // policyStatusPatch replaces the status of a RebootPolicy, whatever is stored there. All of it is derived, and a merge would keep what
 // is no longer part of it, or could not be read.
-func policyStatusPatch(status *v1alpha1.RebootPolicyStatus) (client.Patch, error) {
-	data, err := json.Marshal([]jsonObject{{"op": "add", "path": "/status", "value": status}})
-	if err != nil {
-		return nil, fmt.Errorf("encode a patch: %w", err)
-	}
-	return client.RawPatch(types.JSONPatchType, data), nil
+func policyStatusPatch(status *v1alpha1.RebootPolicyStatus) client.Patch {
+	return patch{types.JSONPatchType, []jsonObject{{"op": "add", "path": "/status", "value": status}}}
 }
 
 // reportPatch is the merge patch that says that a NodeReboot cannot be read. It fails with a conflict if the NodeReboot has changed.
-func reportPatch(reboot *v1alpha1.NodeReboot, report *plan.Report) (client.Patch, error) {
-	return rawPatch(types.MergePatchType, jsonObject{
+func reportPatch(reboot *v1alpha1.NodeReboot, report *plan.Report) client.Patch {
+	return mergePatch(jsonObject{
 		"metadata": jsonObject{"resourceVersion": reboot.ResourceVersion},
 		"status": jsonObject{
 			"phase": v1alpha1.PhaseFailed, "reason": report.Reason, "message": report.Message,
@@ -83,7 +92,7 @@ func reportPatch(reboot *v1alpha1.NodeReboot, report *plan.Report) (client.Patch
 
 // maintenancePatch is the strategic merge patch of a Node's status that makes its maintenance conditions what they should be; nil if they
 // are. It touches no other condition. A condition that stays True keeps its transition time.
-func maintenancePatch(node *corev1.Node, want map[corev1.NodeConditionType]plan.MaintenanceCondition, now time.Time) (client.Patch, error) {
+func maintenancePatch(node *corev1.Node, want map[corev1.NodeConditionType]plan.MaintenanceCondition, now time.Time) client.Patch {
 	var conditions []jsonObject
 	for _, t := range plan.MaintenanceConditions {
 		condition, wanted := want[t]
@@ -103,9 +112,9 @@ func maintenancePatch(node *corev1.Node, want map[corev1.NodeConditionType]plan.
 		}
 	}
 	if len(conditions) == 0 {
-		return nil, nil
+		return nil
 	}
-	return rawPatch(types.StrategicMergePatchType, jsonObject{"status": jsonObject{"conditions": conditions}})
+	return patch{types.StrategicMergePatchType, jsonObject{"status": jsonObject{"conditions": conditions}}}
 }
 
 func maintenanceCondition(
@@ -127,12 +136,12 @@ func maintenanceCondition(
 }
 
 // finalizersPatch is the merge patch that sets the finalizers of a NodeReboot. It fails with a conflict if the NodeReboot has changed.
-func finalizersPatch(reboot *v1alpha1.NodeReboot, finalizers []string) (client.Patch, error) {
+func finalizersPatch(reboot *v1alpha1.NodeReboot, finalizers []string) client.Patch {
 	metadata := jsonObject{"resourceVersion": reboot.ResourceVersion, "finalizers": nil}
 	if len(finalizers) > 0 {
 		metadata["finalizers"] = finalizers
 	}
-	return rawPatch(types.MergePatchType, jsonObject{"metadata": metadata})
+	return mergePatch(jsonObject{"metadata": metadata})
 }
 
 // rebootStatus returns the NodeReboot with another status, and the patch that makes it so. The report is the helper's: it is left as read,
@@ -146,12 +155,4 @@ func rebootStatus(read *v1alpha1.NodeReboot, status *v1alpha1.NodeRebootStatus) 
 		written.Unreadable, before.Unreadable, before.Status.Conditions = nil, nil, nil
 	}
 	return written.DeepCopy(), client.MergeFromWithOptions(&before, client.MergeFromWithOptimisticLock{})
-}
-
-func rawPatch(patchType types.PatchType, content jsonObject) (client.Patch, error) {
-	data, err := json.Marshal(content)
-	if err != nil {
-		return nil, fmt.Errorf("encode a patch: %w", err)
-	}
-	return client.RawPatch(patchType, data), nil
 }

@@ -11,11 +11,7 @@ import (
 )
 
 func TestTheStatusOfAPolicyIsReplacedAndHasItsZeros(t *testing.T) {
-	patch, err := policyStatusPatch(&v1alpha1.RebootPolicyStatus{Nodes: 3, Conditions: []metav1.Condition{{Type: "Ready"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := patch.Data(nil)
+	data, err := policyStatusPatch(&v1alpha1.RebootPolicyStatus{Nodes: 3, Conditions: []metav1.Condition{{Type: "Ready"}}}).Data(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,12 +75,8 @@ func (e *executor) writeReport(ctx context.Context, reboot *v1alpha1.NodeReboot,
 	if report.Conditions == nil {
 		return reboot, nil
 	}
-	patch, err := reportPatch(reboot, report)
-	if err != nil {
-		return reboot, err
-	}
 	written := reboot.DeepCopy()
-	if err := e.client.Status().Patch(ctx, written, patch); err != nil {
+	if err := e.client.Status().Patch(ctx, written, reportPatch(reboot, report)); err != nil {
 		return reboot, fmt.Errorf("report that NodeReboot %s cannot be read: %w", reboot.Name, err)
 	}
 	return written, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -490,4 +491,27 @@ func TestARestartedHelperKnowsWhatItRecorded(t *testing.T) {
 				w.reboots.writes.Load()-writes, diff)
 		}
 	})
+}
+
+func TestAHelperLogsWhatTheSentinelSaysOnlyWhenItSaysSomethingElse(t *testing.T) {
+	sentinel := newFakeSentinel(v1alpha1.SentinelNotRequired)
+	var logged []string
+	a := &agent{Options: Options{Sentinel: sentinel, Log: funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})}}
+	for _, step := range []struct {
+		what   string
+		change func()
+		want   int
+	}{
+		{"the first time", func() {}, 1},
+		{"nothing changed", func() {}, 0},
+		{"another state", func() { sentinel.set(v1alpha1.SentinelRequired, false) }, 1},
+		{"another message", func() { sentinel.reading.message = "linux-image" }, 1},
+		{"nothing changed again", func() {}, 0},
+	} {
+		logged = nil
+		step.change()
+		if a.readSentinel(t.Context()); len(logged) != step.want {
+			t.Errorf("%s: it logs %q, want %d lines", step.what, logged, step.want)
+		}
+	}
 }

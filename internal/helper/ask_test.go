@@ -2,6 +2,7 @@ package helper
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -148,4 +149,16 @@ func TestAHelperDoesNotAskTwiceWhatItsWatchHasNotBroughtYet(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestOfManyNamesThatAreTakenAFewAreNamed(t *testing.T) {
+	taken := map[string]string{}
+	for i := range maxNamed + 3 {
+		taken[fmt.Sprintf("n1-%d", i)] = fmt.Sprintf("m%d", i)
+	}
+	got := tellTaken(taken)
+	if !strings.HasPrefix(got, "NodeReboot n1-0 is of node m0, NodeReboot n1-1 is of node m1, ") || !strings.HasSuffix(got, ", and 3 more") ||
+		strings.Count(got, "NodeReboot") != maxNamed {
+		t.Errorf("it says %q", got)
+	}
 }

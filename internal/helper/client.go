@@ -44,7 +44,6 @@ func newRESTClient(config *rest.Config, apiPath string, version schema.GroupVers
 	if err := register(scheme); err != nil {
 		return nil, fmt.Errorf("register %s: %w", version, err)
 	}
-	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	config = rest.AddUserAgent(rest.CopyConfig(config), "reboot-operator-helper")
 	config.APIPath = apiPath
 	config.ContentType = runtime.ContentTypeJSON // Custom resources have no other, and patches here are JSON.

@@ -329,3 +329,23 @@ func TestProgressIsPublishedAtMostOnceASecond(t *testing.T) {
 		run.want(t, false, v1alpha1.DrainProgress{Total: 15, Remaining: 1})
 	})
 }
+
+func TestADrainEndsWithAnAmendmentThatItDoesNotUnderstand(t *testing.T) {
+	for name, change := range map[string]func(*amendment){
+		"another protocol": func(a *amendment) { a.protocol = v1alpha1.ProtocolLevel + 1 },
+		"another selector": func(a *amendment) {
+			a.order.Selector = &v1alpha1.PodSelector{}
+			a.order.Selector.MatchExpressions = []v1alpha1.LabelRequirement{{Key: "x", Operator: "Resembles"}}
+		},
+	} {
+		d, err := newDrain(drainOptions{clock: clock.RealClock{}, log: testr.New(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		amended := amendment{deadline: time.Now()}
+		change(&amended)
+		if err := d.apply(amended); err == nil || !d.deadline.IsZero() {
+			t.Errorf("%s: error %v, deadline %s", name, err, d.deadline)
+		}
+	}
+}

@@ -136,13 +136,20 @@ func TestOfTwoHelpersOnANodeTheLaterOneGoesOn(t *testing.T) {
 		if n := alternations(written()); n != 1 {
 			t.Errorf("the reports alternate %d times: %v", n, written())
 		}
-		w.reboots.remove("x")
 		w.sentinel.set(v1alpha1.SentinelNotRequired, true)
+		pass(time.Minute)
+		w.reboots.remove("x")
 		pass(time.Hour)
 		if !first.isSuperseded() {
 			t.Error("what superseded a helper is deleted, and it goes on")
 		}
 		stopSecond()
+		writes := w.reboots.writes.Load()
+		w.sentinel.set(v1alpha1.SentinelRequired, true)
+		pass(time.Minute)
+		if made := w.reboots.writes.Load() - writes; made > 0 {
+			t.Errorf("the pod of the other helper is there, and the superseded one writes %d times", made)
+		}
 		stopFirst()
 	})
 }
