@@ -38,7 +38,9 @@ type mutator struct {
 	source   []byte
 	fset     *token.FileSet
 	function string
-	mutants  []mutant
+	// names are how often each name occurs in the function.
+	names   map[string]int
+	mutants []mutant
 }
 
 // goMutants returns the mutants of a Go file, in the order of their positions.
@@ -53,10 +55,18 @@ func goMutants(file string, source []byte) ([]mutant, error) {
 		if !is || function.Body == nil {
 			continue
 		}
-		m.function = function.Name.Name
+		m.function, m.names = function.Name.Name, map[string]int{}
+		ast.Inspect(function.Body, m.count)
 		ast.Inspect(function.Body, m.visit)
 	}
 	return m.mutants, nil
+}
+
+func (m *mutator) count(node ast.Node) bool {
+	if name, is := node.(*ast.Ident); is {
+		m.names[name.Name]++
+	}
+	return true
 }
 
 func (m *mutator) visit(node ast.Node) bool {
@@ -94,7 +104,9 @@ func (m *mutator) statement(node ast.Stmt) {
 			m.wrap(node.Cond, "if false", "(", ") && false")
 		}
 	case *ast.DeferStmt:
-		m.drop(node, "drop defer")
+		if !m.onlyUse(node.Call.Fun) {
+			m.drop(node, "drop defer")
+		}
 	case *ast.IncDecStmt:
 		m.drop(node, "drop assignment")
 	case *ast.AssignStmt:
@@ -106,6 +118,12 @@ func (m *mutator) statement(node ast.Stmt) {
 	case *ast.ReturnStmt:
 		m.result(node)
 	}
+}
+
+// onlyUse says whether a call is all that uses a variable, as "defer cancel()" mostly is. The compiler notices who forgets it.
+func (m *mutator) onlyUse(function ast.Expr) bool {
+	name, is := function.(*ast.Ident)
+	return is && m.names[name.Name] == 2
 }
 
 // condition of an if. Where it is a single operand, an "if" that is always or never taken is the same as the operand being so.

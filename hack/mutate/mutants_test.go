@@ -174,3 +174,37 @@ func TestEveryEquivalentMutantExistsAndHasAReason(t *testing.T) {
 		}
 	}
 }
+
+func TestADeferThatTheCompilerMissesIsNotDropped(t *testing.T) {
+	mutants, err := goMutants("example.go", []byte(`package example
+
+func wait(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	<-ctx.Done()
+}
+
+func follow(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { read(); stop() }()
+	<-ctx.Done()
+}
+
+func write(file *os.File) {
+	defer file.Close()
+}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dropped []string
+	for i := range mutants {
+		if mutants[i].Kind == "drop defer" {
+			dropped = append(dropped, mutants[i].Old)
+		}
+	}
+	if want := []string{"defer stop()", "defer file.Close()"}; !slices.Equal(dropped, want) {
+		t.Errorf("dropped are %q, want %q", dropped, want)
+	}
+}

@@ -251,6 +251,18 @@ func TestReleasesAreOrderedByAge(t *testing.T) {
 	}
 }
 
+func TestTheReleaseOfADistributionSaysNothingOfTheAgeOfItsKernel(t *testing.T) {
+	for _, equal := range [][2]release{
+		{"6.1.94-1.el8.elrepo.x86_64", "6.1.94-1.el9.elrepo.x86_64"},
+		{"6.10.1-200.fc40.x86_64", "6.10.1-200.fc41.x86_64"},
+		{"5.14.0-427.13.1.el9_4.x86_64", "5.14.0-427.13.1.el9_3.x86_64"},
+	} {
+		if got := compare(equal[0], equal[1]); got != 0 {
+			t.Errorf("%s and %s: %d, want 0", equal[0], equal[1], got)
+		}
+	}
+}
+
 func TestFlavors(t *testing.T) {
 	for name, want := range map[release]string{
 		"6.8.0-31-generic":                  "generic",
