@@ -10,6 +10,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func TestADeletedNodeRebootGoesWithItsLastFinalizer(t *testing.T) {
@@ -41,5 +42,30 @@ func TestADeletedNodeRebootGoesWithItsLastFinalizer(t *testing.T) {
 				t.Errorf("what is left is %v, want finalizers %v", left, test.remain)
 			}
 		})
+	}
+}
+
+func TestANodeRebootThatTheManagerMakesIsAsTheAPIServerStoresIt(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c := newCluster(&plan.Snapshot{Nodes: []*model.Node{{Name: "a", BootID: "boot-of-a"}}}, now)
+	made := func(name, node string) *v1alpha1.NodeReboot {
+		reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.NodeRebootSpec{NodeName: node}}
+		c.create(reboot)
+		if reboot.UID != "" {
+			t.Error("what the plan has was changed")
+		}
+		return c.reboot(name)
+	}
+	first, second, strange := made("r1", "a"), made("r2", "a"), made("r3", "gone")
+	for _, r := range []*v1alpha1.NodeReboot{first, second, strange} {
+		if r.UID == "" || r.Generation != 1 || !r.CreationTimestamp.Time.Equal(now) {
+			t.Errorf("%s has UID %q, generation %d, and was created at %s", r.Name, r.UID, r.Generation, r.CreationTimestamp)
+		}
+	}
+	if first.UID == second.UID || first.UID == strange.UID {
+		t.Errorf("the UIDs are %q, %q and %q", first.UID, second.UID, strange.UID)
+	}
+	if first.Status.Report == nil || first.Status.Report.BootID != "boot-of-a" || strange.Status.Report != nil {
+		t.Errorf("the reports are %+v and, of a node that is gone, %+v", first.Status.Report, strange.Status.Report)
 	}
 }

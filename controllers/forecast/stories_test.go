@@ -179,6 +179,37 @@ func TestPlacesInTheQueueAreCountedByZone(t *testing.T) {
 	}
 }
 
+func TestANodeUnderWayHasNoPlaceInTheQueue(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"))
+	needing(s, "a", "a1", "a2", "a3")
+	underWay(s, 0, func(a *v1alpha1.Attempt) { a.DrainOrderedTime = at(-time.Minute) })
+	order(s, 0, v1alpha1.ActionDrain, v1alpha1.OrderStarted)
+	f := compute(s)
+	for name, want := range map[string][2]int{"a1": {0, 0}, "a2": {1, 2}, "a3": {2, 2}} {
+		if n := f.Node(name); n.Position != want[0] || n.Of != want[1] {
+			t.Errorf("node %s is %d of %d, want %v", name, n.Position, n.Of, want)
+		}
+	}
+}
+
+func TestANodeRebootThatIsBeingDeletedHasAForecastOnlyWhileItIsUnderWay(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"))
+	needing(s, "a", "a1", "a2")
+	for _, r := range s.Reboots {
+		r.DeletionTimestamp, r.Finalizers = &metav1.Time{Time: start}, []string{"example.com/other"}
+	}
+	underWay(s, 0, func(a *v1alpha1.Attempt) {
+		a.DrainOrderedTime, a.DrainedTime, a.RebootOrderedTime = at(-time.Minute), at(0), at(0)
+	})
+	order(s, 0, v1alpha1.ActionReboot, v1alpha1.OrderStarted)
+	f := compute(s)
+	if f.Node("a1") == nil || f.Node("a2") != nil {
+		t.Errorf("under way: %+v, waiting: %+v", f.Node("a1"), f.Node("a2"))
+	}
+}
+
 func TestBudgetsHoldUpDrains(t *testing.T) {
 	t.Parallel()
 	s := newSnapshot(newPolicy("p", maxUnavailable("2"), longestRequired, anyOrder))
