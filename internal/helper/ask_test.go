@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -161,4 +162,48 @@ func TestOfManyNamesThatAreTakenAFewAreNamed(t *testing.T) {
 		strings.Count(got, "NodeReboot") != maxNamed {
 		t.Errorf("it says %q", got)
 	}
+}
+
+func TestANameThatWasFreedWhileItWasLookedAtIsTriedAgain(t *testing.T) {
+	inBareWorld(t, func(w *world) {
+		taken := true
+		w.reboots.onCreate.set(func(reboot *v1alpha1.NodeReboot) error {
+			if taken {
+				taken = false // it is deleted before the helper looks
+				return apierrors.NewAlreadyExists(rebootResource, reboot.Name)
+			}
+			return nil
+		})
+		defer w.start()()
+		pass(time.Minute)
+		if made, ok := w.reboots.get(needName); !ok || made.Spec.NodeName != testNode {
+			t.Errorf("NodeReboot %s is %+v", needName, made)
+		}
+	})
+}
+
+func TestANameThatIsTakenIsLoggedOnce(t *testing.T) {
+	inBareWorld(t, func(w *world) {
+		names := v1alpha1.SentinelRebootNames(testNode, bootA)[:2]
+		w.squat(names...)
+		logged := 0
+		a := &agent{
+			Options: Options{NodeName: testNode, Log: funcr.New(func(string, string) { logged++ }, funcr.Options{})}, api: w.reboots,
+		}
+		asks := func() {
+			if err := a.ask(t.Context(), newReboot("x"), names); err == nil {
+				t.Error("no name is free, and there is no error")
+			}
+		}
+		if asks(); logged != len(names) {
+			t.Errorf("%d lines are logged at first, want %d", logged, len(names))
+		}
+		if asks(); logged != len(names) {
+			t.Errorf("%d lines are logged after the second time, want %d", logged, len(names))
+		}
+		w.reboots.others.get()[names[0]].Spec.NodeName = "n3"
+		if asks(); logged != len(names)+1 {
+			t.Errorf("%d lines are logged when another node has a name, want %d", logged, len(names)+1)
+		}
+	})
 }

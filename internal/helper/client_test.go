@@ -231,3 +231,42 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Error("options without anything are accepted")
 	}
 }
+
+func TestANodeRebootIsFoundByItsName(t *testing.T) {
+	const list = `{"kind":"NodeRebootList","apiVersion":"reboot-operator.io/v1alpha1","metadata":{},"items":[%s]}`
+	for name, tc := range map[string]struct {
+		status  int
+		answer  string
+		want    string
+		wantErr string
+	}{
+		"there is one":       {http.StatusOK, fmt.Sprintf(list, `{"metadata":{"name":"n1-0"},"spec":{"nodeName":"n2"}}`), "n2", ""},
+		"there is none":      {http.StatusOK, fmt.Sprintf(list, ""), "", ""},
+		"it is not answered": {http.StatusForbidden, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no right","code":403}`, "", "no right"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked = r.Method + " " + r.URL.String()
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(tc.status)
+				_, _ = io.WriteString(w, tc.answer)
+			}))
+			defer server.Close()
+			client, err := newRESTClient(&rest.Config{Host: server.URL}, "/apis", v1alpha1.GroupVersion, v1alpha1.AddToScheme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := (&rebootClient{rest: client}).Find(t.Context(), "n1-0")
+			if (err == nil) != (tc.wantErr == "") || err != nil && !strings.Contains(err.Error(), tc.wantErr) {
+				t.Errorf("error %v, want %q", err, tc.wantErr)
+			}
+			if (found != nil) != (tc.want != "") || found != nil && found.Spec.NodeName != tc.want {
+				t.Errorf("found %+v, want one of node %q", found, tc.want)
+			}
+			if want := "GET /apis/reboot-operator.io/v1alpha1/nodereboots?fieldSelector=metadata.name%3Dn1-0"; asked != want {
+				t.Errorf("asked %s, want %s", asked, want)
+			}
+		})
+	}
+}
