@@ -270,3 +270,35 @@ func TestANodeRebootIsFoundByItsName(t *testing.T) {
 		})
 	}
 }
+
+func TestAPodOfTheNodeIsFoundOnlyByItsName(t *testing.T) {
+	const one = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","items":[{"metadata":{"name":"p","uid":"u"}}]}`
+	const none = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","items":[]}`
+	for name, tc := range map[string]struct {
+		pod, answer, want, selector string
+		fails                       bool
+	}{
+		"it is there":       {"p", one, "u", "spec.nodeName=" + testNode + ",metadata.name=p", false},
+		"it is not there":   {"p", none, "", "spec.nodeName=" + testNode + ",metadata.name=p", false},
+		"it has no name":    {"", one, "", "spec.nodeName=" + testNode, false},
+		"it cannot be read": {"p", "{", "", "spec.nodeName=" + testNode + ",metadata.name=p", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			selector := ""
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				selector = r.URL.Query().Get("fieldSelector")
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, tc.answer)
+			}))
+			defer server.Close()
+			client, err := newPodClient(&rest.Config{Host: server.URL}, testNode, ImpersonateNever, ownPod)
+			if err != nil {
+				t.Fatal(err)
+			}
+			uid, err := client.find(t.Context(), client.current.Load(), tc.pod)
+			if string(uid) != tc.want || (err != nil) != tc.fails || selector != tc.selector {
+				t.Errorf("UID %q, error %v, asked for %s; want %q and %s", uid, err, selector, tc.want, tc.selector)
+			}
+		})
+	}
+}
