@@ -358,6 +358,7 @@ func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {
 		"a complete one is left alone":       {reboot: newReboot("x", completed(v1alpha1.OutcomeSucceeded)), facts: gone},
 		"another cancelled one is too":       {reboot: newReboot("x", cancelled, reported()), facts: gone},
 		"a cancelled one of this need":       {newReboot("x", askedIn(bootA), cancelled, reported()), gone, wantStep{without, false}},
+		"a cancelled one of a person":        {reboot: newReboot("x", manual, askedIn(bootA), cancelled, reported()), facts: gone},
 		"a superseded one of this need":      {reboot: newReboot("x", askedIn(bootA), cancelled, superseded, reported()), facts: gone},
 		"a cancelled one that knows already": {reboot: newReboot("x", askedIn(bootA), cancelled, reported(saying("left over")))},
 		"a failed one of this need":          {reboot: newReboot("x", askedIn(bootA), completed(v1alpha1.OutcomeFailed), reported()), facts: gone},
