@@ -135,8 +135,12 @@ func TestADefinitionThatWasMadeAgainIsAnotherKind(t *testing.T) {
 			if (after == before && before != nil) != tc.kept || *passes != tc.passes || w.installed[name] != after {
 				t.Errorf("before %v, after %v, installed %v, %d passes are asked for", before, after, w.installed[name], *passes)
 			}
-			if exists := tc.after != ""; exists != (after != nil) || exists && (after.uid != tc.after || after.gvk != medik8sMaintenance || after.known) {
-				t.Errorf("the kind is %+v", after)
+			var want *maintenanceKind
+			if tc.after != "" {
+				want = &maintenanceKind{gvk: medik8sMaintenance, uid: tc.after}
+			}
+			if diff := cmp.Diff(want, after, cmp.AllowUnexported(maintenanceKind{})); diff != "" {
+				t.Errorf("the kind (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.removed, c.removed); diff != "" {
 				t.Errorf("the informers that end (-want +got):\n%s", diff)

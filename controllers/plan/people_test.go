@@ -140,7 +140,8 @@ func TestApprovedRebootDoesNotWaitForAnotherOneOfItsNodeThatIsNot(t *testing.T) 
 
 func TestOneRebootOfANodeWithoutAPolicyWaitsForOne(t *testing.T) {
 	bySentinel := func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerSentinel }
-	s := newStory(t, newPolicy("p", selecting("pool", "other")), newNode("a", "z1"), newReboot("ra", "a", bySentinel), newReboot("rb", "a", bySentinel))
+	s := newStory(t, newPolicy("p", selecting("pool", "other")), newNode("a", "z1"),
+		newReboot("ra", "a", bySentinel), newReboot("rb", "a", bySentinel))
 	s.settle()
 	want := map[string]string{"ra": v1alpha1.ReasonNoPolicy, "rb": v1alpha1.ReasonSuperseded}
 	if diff := cmp.Diff(want, s.reasons()); diff != "" {

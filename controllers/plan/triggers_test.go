@@ -214,8 +214,8 @@ func TestConditionThatNoRebootCuresIsGivenUp(t *testing.T) {
 	has("KernelDeadlock", corev1.ConditionTrue, s.now.Sub(start))(s.node("a"))
 	s.settle()
 	if made := madeForConditions(s); len(made) != 1 || s.policy("p").Status.Failed != 1 || !hasOurTaint(s.node("a")) {
-		t.Errorf("the condition has not held for long enough in the boot after: made %v, failed %d, tainted %v", made, s.policy("p").Status.Failed,
-			hasOurTaint(s.node("a")))
+		t.Errorf("the condition has not held for long enough in the boot after: made %v, failed %d, tainted %v",
+			made, s.policy("p").Status.Failed, hasOurTaint(s.node("a")))
 	}
 	s.node("a").Conditions = held
 	s.settle()
