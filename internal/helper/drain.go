@@ -254,12 +254,9 @@ func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) 
 	d.noteHeld(now)
 }
 
-// known returns what is known about a pod that has to go.
+// known returns what is known about a pod that has to go. Of one that is ignored there is nothing but what its owner knows.
 func (d *drain) known(pod *corev1.Pod, now time.Time) *leavingPod {
 	if p := d.leaving[pod.UID]; p != nil {
-		return p
-	}
-	if p := d.ignored[pod.UID]; p != nil {
 		return p
 	}
 	p := &leavingPod{next: now, late: !d.first[pod.UID], owner: d.ownerOf(pod)}
