@@ -186,3 +186,18 @@ func TestAnAttemptThatWasGrantedInNoZoneStaysThereWhateverLabelItsNodeGets(t *te
 		t.Errorf("under way %q: the nodes without a zone are not done; reasons %v", got, s.reasons())
 	}
 }
+
+func TestANodeThatCameFromAnotherPolicyIsNamedWhereItTakesUpTheLimit(t *testing.T) {
+	s := twoPools(t, []policyOption{anyOrder()}, []policyOption{mode(v1alpha1.ModePaused), anyOrder()})
+	s.Reboots = s.Reboots[:1] // that of blue1
+	s.settle()
+	s.tell("blue1")
+	relabeled("green")(s)
+	s.editPolicy("q", mode(v1alpha1.ModeEnforce))
+	s.Reboots = append(s.Reboots, newReboot("rgreen1", "green1"))
+	s.settle()
+	const want = "Unavailable: blue1 of RebootPolicy p (reboot under way)."
+	if status := s.reboot("rgreen1").Status; status.Reason != v1alpha1.ReasonBudgetExhausted || !strings.Contains(status.Message, want) {
+		t.Errorf("%s: %s", status.Reason, status.Message)
+	}
+}

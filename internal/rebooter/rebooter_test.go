@@ -553,9 +553,25 @@ func TestOnlyOwnerAndGroupReachTheSocket(t *testing.T) {
 }
 
 func TestMessagesAreCutAtCharacters(t *testing.T) {
-	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b", "a\n\x1bb": "a  b"} {
+	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b", "a\n\x1bb": "a  b", "\u2028\u2029": "  "} {
 		if got := Truncate(text, 8); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
+	}
+}
+
+func TestASocketThatCannotBeLookedAtIsAnErrorAsWell(t *testing.T) {
+	if _, err := newClient("/dev/null/socket").Reboot(soon(t), "boot-1", Order{}); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("error %v, want that /dev/null is no directory", err)
+	}
+}
+
+func TestAnAnswerIsCutToWhatTheHelperReads(t *testing.T) {
+	long := errors.New(strings.Repeat("x", maxLine))
+	socket, _ := serve(t, &fakeMachine{onReboot: func(context.Context) error { return long }})
+	_, err := newClient(socket).Reboot(soon(t), runningBoot, Order{})
+	var refusal *RefusedError
+	if want := strings.Repeat("x", maxMessage-3) + "..."; !errors.As(err, &refusal) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("the error has %d bytes: %.100v", len(fmt.Sprint(err)), err)
 	}
 }
