@@ -74,7 +74,7 @@ func (c Clock) Short(t time.Time, before string) string {
 	const far = 300 * 24 * time.Hour
 	t = c.in(t)
 	switch now := c.in(c.Now); {
-	case before != "" && (before == t.Format(shortTime) || before == t.Format(shortDate) || before == t.Format(shortYear)):
+	case before == t.Format(shortTime), before == t.Format(shortDate), before == t.Format(shortYear):
 		return before
 	case sameDay(now, t):
 		return t.Format(shortTime)

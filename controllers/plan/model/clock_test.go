@@ -160,3 +160,24 @@ func TestAMessageIsTheSameIfOnlyTimeWentBy(t *testing.T) {
 		}
 	}
 }
+
+func TestAShortTimeStaysInTheFormInWhichItWasWritten(t *testing.T) {
+	now := time.Date(2026, time.November, 30, 12, 0, 0, 0, time.UTC)
+	clock := model.Clock{Now: now}
+	for name, tc := range map[string]struct {
+		at           time.Time
+		before, want string
+	}{
+		"it was today":             {now.Add(-24 * time.Hour), "12:00", "12:00"},
+		"it will be today":         {now, "Nov 30", "Nov 30"},
+		"it was far away":          {now, "2026", "2026"},
+		"another time was written": {now, "11:59", "12:00"},
+		"another day was written":  {now.Add(24 * time.Hour), "Nov 30", "Dec 01"},
+		"nothing was written":      {now.Add(-24 * time.Hour), "", "Nov 29"},
+		"another year was written": {now.Add(400 * 24 * time.Hour), "2026", "2028"},
+	} {
+		if got := clock.Short(tc.at, tc.before); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -113,7 +113,7 @@ func (p *Program) Read(ctx context.Context, runner hostexec.Runner) (state, mess
 	switch {
 	case !result.Exited || !known:
 		return say("%s", result)
-	case state == rebooter.SentinelRequired && proof != "" && !strings.Contains(result.Output+result.Errors, proof):
+	case state == rebooter.SentinelRequired && !strings.Contains(result.Output+result.Errors, proof):
 		return say("it exits so also when it fails, and its output does not contain %q: %s", proof, result)
 	case proof == "" && found.Interpreter != "" && contains(result.Errors, complaints):
 		return say("a program did not run: %s", result)
