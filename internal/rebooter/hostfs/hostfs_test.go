@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,5 +118,23 @@ func TestALinkThatCannotBeReadIsAnError(t *testing.T) {
 	path := fmt.Sprintf("/proc/%d/exe", ended.Process.Pid)
 	if resolved, err := Root("/").Resolve(path); err == nil || resolved != "" {
 		t.Errorf("%s is %q, error %v", path, resolved, err)
+	}
+}
+
+func TestNamesAreThoseOfADirectory(t *testing.T) {
+	root := newRoot(t, map[string]string{"link": "/etc", "loop": "/loop"}, "etc/a", "etc/b", "file")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(string(root), "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	for path, want := range map[string]string{
+		"/etc": "a b", "/link": "a b", "/missing": "", "/loop": "", "/file": "", "/socket": "", "etc": "",
+	} {
+		names, err := root.Names(path)
+		slices.Sort(names)
+		if got := strings.Join(names, " "); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, error %v, want %q", path, got, err, want)
+		}
 	}
 }
