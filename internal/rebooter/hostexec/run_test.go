@@ -6,10 +6,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // script makes a program.
@@ -53,6 +56,22 @@ func TestHowACommandEnded(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatACommandStartedEndsWithIt(t *testing.T) {
+	slow := script(t, "sleep 600 & echo $!; wait")
+	ended, err := Runner{Timeout: 200 * time.Millisecond}.Run(t.Context(), []string{slow})
+	if err != nil || ended.Exited {
+		t.Fatalf("%+v, error %v", ended, err)
+	}
+	started := strings.TrimSpace(ended.Output)
+	if _, err := strconv.Atoi(started); err != nil {
+		t.Fatalf("what it started is %q", started)
+	}
+	await.True(t, "the process that the command started has ended", func() bool {
+		status, err := os.ReadFile(filepath.Join("/proc", started, "stat"))
+		return err != nil || strings.Contains(string(status), ") Z ")
+	})
 }
 
 // Where something else takes the end of children, such as a parent that ignores SIGCHLD, a command runs and how it ended is not known.
