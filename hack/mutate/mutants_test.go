@@ -16,6 +16,7 @@ import "log"
 func decide(a, b bool, n int) (bool, error) {
 	if a && !b {
 		log.Print("a")
+		s.options.Log.Info("b")
 		count(n)
 	}
 	n += 1

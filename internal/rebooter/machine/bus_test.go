@@ -43,8 +43,8 @@ type busLogind struct {
 	// diesBefore that, when it is asked for locks.
 	diesBefore bool
 	connection *dbus.Conn
-	// scheduled is the reboot that was scheduled with shutdown(8).
-	scheduled scheduled
+	// scheduled is the reboot that was scheduled with shutdown(8); nil is none.
+	scheduled any
 	// units are active.
 	units []string
 	// os is the operating system as hostnamed names it; empty if there is no hostnamed.
@@ -127,6 +127,9 @@ func startBus(t *testing.T, logind *busLogind) {
 	}
 	t.Cleanup(func() { _ = connection.Close() })
 	logind.connection = connection
+	if logind.scheduled == nil {
+		logind.scheduled = scheduled{}
+	}
 	offer(t, connection, logindName, logindPath, logindManager, logind, map[string]any{"ScheduledShutdown": logind.scheduled})
 	offer(t, connection, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", busSystemd{logind}, nil)
 	if logind.os != "" {

@@ -37,7 +37,7 @@ func TestOnARealBusWhatElseRebootsTheHostIsNoticed(t *testing.T) {
 	const dnf = "it reboots this host if /etc/dnf/automatic.conf says reboot = when-needed or when-changed"
 	for name, test := range map[string]struct {
 		units     []string
-		scheduled scheduled
+		scheduled any
 		files     map[string]string
 		want      []string
 	}{
@@ -80,6 +80,7 @@ func TestOnARealBusWhatElseRebootsTheHostIsNoticed(t *testing.T) {
 			scheduled: scheduled{Kind: "reboot", When: 1_795_000_000_000_000},
 			want:      []string{"a reboot of this host is scheduled for 2026-11-18T11:06:40Z: shutdown -c cancels it"},
 		},
+		"a plan that is told in another way": {scheduled: struct{ Kind, When string }{"reboot", "tomorrow"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			startBus(t, &busLogind{can: "yes", units: test.units, scheduled: test.scheduled})
