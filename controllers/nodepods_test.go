@@ -269,6 +269,13 @@ func TestAWatchThatNoPlanNeedsAsksForNoPassAndIsUpToDate(t *testing.T) {
 	p.mustWatch(t, "n1")
 	label("three")
 	await.Receive(t, "a change asks for a pass", passes)
+	pod.Status.HostIP = "192.0.2.1"
+	label("three")
+	label("four")
+	await.Receive(t, "another change asks for a pass", passes)
+	if len(passes) > 0 {
+		t.Error("a change that no plan could see asks for a pass")
+	}
 }
 
 // What a server sends first are all pods of a node, in one piece or one at a time. The manager watches many nodes.

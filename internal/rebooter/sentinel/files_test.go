@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -290,5 +291,32 @@ func TestADirectoryThatCannotBeWatchedIsLoggedUnlessItIsMissing(t *testing.T) {
 	s.watch(directory)
 	if !strings.Contains(logged.String(), "Cannot watch") || !strings.Contains(logged.String(), directory) {
 		t.Errorf("of a directory that cannot be watched it logs %q", logged.String())
+	}
+}
+
+func TestASentinelThatCannotBeWatchedIsReadNonetheless(t *testing.T) {
+	directory := t.TempDir()
+	path := filepath.Join(directory, "required")
+	var logged strings.Builder
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewFiles(t.Context(), "/", []string{path}, slog.New(slog.NewTextHandler(&logged, nil)))
+	if restored := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); restored != nil || err != nil {
+		t.Fatal(restored, err)
+	}
+	if !strings.Contains(logged.String(), "Cannot watch for the sentinel, only polling") {
+		t.Errorf("it logs %q", logged.String())
+	}
+	if state, message := s.Check(t.Context()); state != rebooter.SentinelNotRequired {
+		t.Errorf("without the file it says %s: %s", state, message)
+	}
+	write(t, path, "")
+	if state, message := s.Check(t.Context()); state != rebooter.SentinelRequired {
+		t.Errorf("with the file it says %s: %s", state, message)
 	}
 }
