@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func newReconciler(w *world, pods podWatcher) *reconciler {
@@ -302,5 +303,32 @@ func TestNothingOfAPlanIsCarriedOutWithWhichTheLeadIsHandedOver(t *testing.T) {
 				t.Errorf("ordered: %t, cordoned: %t, reason %s; want %t", ordered, w.node(t, "a").Spec.Unschedulable, status.Reason, test.carried)
 			}
 		})
+	}
+}
+
+func TestAQuestionIsAskedOncePerPassUnlessItIsAboutOtherNodes(t *testing.T) {
+	calm := model.GateKey{Kind: model.GatePrometheus, Gate: "calm"}
+	room := func(nodes ...string) model.GateQuery {
+		return model.GateQuery{GateKey: model.GateKey{Kind: model.GateCapacity, Policy: "p"}, Nodes: nodes}
+	}
+	asked := map[model.GateKey]model.GateQuery{}
+	for i, step := range []struct {
+		asks []model.GateQuery
+		want bool
+	}{
+		{nil, false},
+		{[]model.GateQuery{{GateKey: calm}}, true},
+		{[]model.GateQuery{{GateKey: calm}}, false},
+		{[]model.GateQuery{{GateKey: calm}, room("a")}, true},
+		{[]model.GateQuery{room("a")}, false},
+		{[]model.GateQuery{{GateKey: calm}, room("a", "b")}, true},
+		{[]model.GateQuery{room("a", "b"), {GateKey: calm}}, false},
+	} {
+		if got := news(asked, step.asks); got != step.want {
+			t.Errorf("step %d: something new is asked: %t, want %t", i, got, step.want)
+		}
+	}
+	if got := asked[room().GateKey].Nodes; len(asked) != 2 || !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("asked was %v", asked)
 	}
 }
