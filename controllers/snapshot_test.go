@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -573,6 +574,38 @@ func TestReadThatFailsForAPartIsAboutThatPart(t *testing.T) {
 				t.Errorf("errors %v, %d nodes, %d NodeReboots", s.unread, len(s.Nodes), len(s.Reboots))
 			}
 			test.check(t, s)
+		})
+	}
+}
+
+// A plan without the policies, the nodes or the reboots under way would start more than it may.
+func TestWithoutAnyOneKindThereIsNoSnapshot(t *testing.T) {
+	down := errors.New("the cache has ended")
+	kind := func(object any) string { return strings.TrimSuffix(fmt.Sprintf("%T", object), "List") }
+	for _, fails := range []any{&v1alpha1.RebootPolicy{}, &v1alpha1.NodeReboot{}, &corev1.Node{}, &corev1.ConfigMap{}} {
+		t.Run(kind(fails), func(t *testing.T) {
+			w := newWorld(t, newPolicy("p"), newNode("a"), newReboot("ra", "a"))
+			cluster, is := w.Client.(client.WithWatch)
+			if !is {
+				t.Fatal("the cluster cannot be watched")
+			}
+			w.Client = interceptor.NewClient(cluster, interceptor.Funcs{
+				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+					if kind(list) == kind(fails) {
+						return down
+					}
+					return c.List(ctx, list, options...)
+				},
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+					if kind(object) == kind(fails) {
+						return down
+					}
+					return c.Get(ctx, key, object, options...)
+				},
+			})
+			if s, err := newReader(w, noPods{}).read(t.Context()); s != nil || !errors.Is(err, down) {
+				t.Errorf("snapshot %v, error %v", s, err)
+			}
 		})
 	}
 }
