@@ -34,7 +34,9 @@ func TestWithoutItsBudgetsAndItsDeploymentNothingIsSaidOfAPod(t *testing.T) {
 			},
 		},
 		"read Deployment apps/web": {
-			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error { return down },
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return down
+			},
 		},
 	} {
 		w := newWorld(t)
