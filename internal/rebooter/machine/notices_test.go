@@ -80,7 +80,7 @@ func TestOnARealBusWhatElseRebootsTheHostIsNoticed(t *testing.T) {
 			scheduled: scheduled{Kind: "reboot", When: 1_795_000_000_000_000},
 			want:      []string{"a reboot of this host is scheduled for 2026-11-18T11:06:40Z: shutdown -c cancels it"},
 		},
-		"a plan that is told in another way": {scheduled: struct{ Kind, When string }{"reboot", "tomorrow"}},
+		"a plan of another type": {scheduled: struct{ Kind, When string }{"reboot", "tomorrow"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			startBus(t, &busLogind{can: "yes", units: test.units, scheduled: test.scheduled})
