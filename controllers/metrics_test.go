@@ -523,7 +523,7 @@ reboot_operator_build_info{goversion=%q,protocol="%d",version=%q} 1
 	}
 }
 
-func TestARebootOfWhichItIsNotKnownSinceWhenItIsRequiredIsNotTheOldest(t *testing.T) {
+func TestARebootWithoutATimeIsNotTheOldest(t *testing.T) {
 	pending := newReboot("a", "a")
 	pending.Status = v1alpha1.NodeRebootStatus{PolicyName: "p", Phase: v1alpha1.PhasePending}
 	if got := oldestWaiting([]*v1alpha1.NodeReboot{pending}, func(*v1alpha1.NodeReboot) bool { return false }); len(got) > 0 {

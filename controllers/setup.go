@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
@@ -88,15 +87,13 @@ func gateReader(mgr manager.Manager, namespace string) (client.Reader, error) {
 	return reader, nil
 }
 
-// roomClients watch all nodes, pods and volumes, in the encoding that is cheapest to read.
+// roomClients watch all nodes, pods and volumes.
 func roomClients(mgr manager.Manager) (typedcorev1.CoreV1Interface, typedstoragev1.StorageV1Interface, error) {
-	config := rest.CopyConfig(mgr.GetConfig())
-	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
-	core, err := typedcorev1.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	core, err := typedcorev1.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a client for nodes and pods: %w", err)
 	}
-	storage, err := typedstoragev1.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	storage, err := typedstoragev1.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a client for the storage of nodes: %w", err)
 	}

@@ -93,7 +93,7 @@ func TestAProofThatIsLateIsOfTheAttemptThatWaitsForIt(t *testing.T) {
 	}
 }
 
-func TestOfThePodsThatEndThoseGoThatWereEvicted(t *testing.T) {
+func TestEvictedPodsGoAndOtherTerminatingPodsStay(t *testing.T) {
 	evicted := model.Pod{Namespace: "apps", Name: "web", Terminating: true}
 	r := runOf(&v1alpha1.NodeReboot{}, evicted,
 		model.Pod{Namespace: "other", Name: "web", Terminating: true}, model.Pod{Namespace: "apps", Name: "db", Terminating: true})

@@ -9,7 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// What ends in a half character reads as another one after a write, and would be written again in each pass.
+// Half a character reads as another one after it was written, so a message with it would be written again and again.
 func TestWhatIsKeptOfALongTextAreWholeCharacters(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ holder, want string }{

@@ -121,7 +121,8 @@ func (m *mutator) statement(node ast.Stmt) {
 	}
 }
 
-// onlyUse says whether a call is all that uses a variable, as "defer cancel()" mostly is. The compiler notices who forgets it.
+// onlyUse says whether a call is all that uses a variable, as "defer cancel()" mostly is. The compiler reports the variable if the call is
+// missing.
 func (m *mutator) onlyUse(function ast.Expr) bool {
 	name, is := function.(*ast.Ident)
 	return is && m.names[name.Name] == 2

@@ -176,7 +176,7 @@ func TestEveryEquivalentMutantExistsAndHasAReason(t *testing.T) {
 	}
 }
 
-func TestADeferThatTheCompilerMissesIsNotDropped(t *testing.T) {
+func TestADeferWithoutWhichNothingBuildsIsNotDropped(t *testing.T) {
 	mutants, err := goMutants("example.go", []byte(`package example
 
 func wait(ctx context.Context) {

@@ -254,9 +254,12 @@ func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) 
 	d.noteHeld(now)
 }
 
-// known returns what is known about a pod that has to go. Of one that is ignored there is nothing but what its owner knows.
+// known returns what is known about a pod that has to go.
 func (d *drain) known(pod *corev1.Pod, now time.Time) *leavingPod {
 	if p := d.leaving[pod.UID]; p != nil {
+		return p
+	}
+	if p := d.ignored[pod.UID]; p != nil {
 		return p
 	}
 	p := &leavingPod{next: now, late: !d.first[pod.UID], owner: d.ownerOf(pod)}
@@ -309,7 +312,7 @@ func (d *drain) nextLook(now time.Time) time.Time {
 		if from, ok := pod.namedFrom(); ok {
 			sooner(from)
 		}
-		if pod.DeletionTimestamp != nil {
+		if len(pod.Finalizers) > 0 && pod.DeletionTimestamp != nil {
 			sooner(pod.DeletionTimestamp.Time)
 		}
 		if !pod.inFlight && !pod.accepted {

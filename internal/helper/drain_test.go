@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
@@ -347,5 +348,69 @@ func TestADrainEndsWithAnAmendmentThatItDoesNotUnderstand(t *testing.T) {
 		if err := d.apply(amended); err == nil || !d.deadline.IsZero() {
 			t.Errorf("%s: error %v, deadline %s", name, err, d.deadline)
 		}
+	}
+}
+
+func TestADrainLooksAgainWhenSomethingIsDue(t *testing.T) {
+	const never = 24 * time.Hour
+	ends := func(p *leavingPod) { p.DeletionTimestamp = &metav1.Time{Time: testNow.Add(30 * time.Second)} }
+	for name, tc := range map[string]struct {
+		pod    *leavingPod
+		change func(*drain, *leavingPod)
+		want   time.Duration
+	}{
+		"nothing but the deadline": {nil, nil, never - lastCall},
+		"a pod to evict":           {&leavingPod{next: testNow.Add(3 * time.Second)}, nil, 3 * time.Second},
+		"a pod that is being evicted": {
+			&leavingPod{next: testNow.Add(3 * time.Second), inFlight: true}, nil, never - lastCall,
+		},
+		"a pod that ends": {
+			&leavingPod{accepted: true}, func(_ *drain, p *leavingPod) { ends(p) }, 30*time.Second + overdueAfter,
+		},
+		"a pod that ends, with a finalizer": {
+			&leavingPod{accepted: true}, func(_ *drain, p *leavingPod) { ends(p); p.Finalizers = []string{"example.com/x"} }, 30 * time.Second,
+		},
+		"a pod that is not waited for once its time is over": {
+			&leavingPod{accepted: true}, func(d *drain, p *leavingPod) { ends(p); d.order.SkipWaitForDeleteSeconds = ptr.To[int32](10) },
+			40 * time.Second,
+		},
+		"a drain that is soon stuck": {nil, func(d *drain, _ *leavingPod) { d.moved = testNow.Add(5*time.Second - stuckAfter) }, 5 * time.Second},
+		"a drain that is stuck":      {nil, func(d *drain, _ *leavingPod) { d.moved = testNow.Add(-stuckAfter) }, never - lastCall},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, err := newDrain(drainOptions{clock: clock.RealClock{}, log: testr.New(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.deadline, d.moved = testNow.Add(never), testNow.Add(-2*stuckAfter)
+			if tc.pod != nil {
+				tc.pod.Pod, tc.pod.owner = newPod("a"), &owner{}
+				d.leaving[tc.pod.UID] = tc.pod
+			}
+			if tc.change != nil {
+				tc.change(d, tc.pod)
+			}
+			if got := d.nextLook(testNow).Sub(testNow); got != tc.want {
+				t.Errorf("after %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// An order may be changed to one that waits for pods that come back.
+func TestWhatIsKnownOfAPodIsNotForgottenWhileItIsIgnored(t *testing.T) {
+	d, err := newDrain(drainOptions{clock: clock.RealClock{}, log: testr.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves, ignored := &leavingPod{Pod: newPod("a")}, &leavingPod{Pod: newPod("b")}
+	d.leaving[leaves.UID], d.ignored[ignored.UID] = leaves, ignored
+	for _, known := range []*leavingPod{leaves, ignored} {
+		if got := d.known(known.Pod, testNow); got != known {
+			t.Errorf("of pod %s is known %+v", known.Name, got)
+		}
+	}
+	if p := d.known(newPod("c"), testNow); p == leaves || p == ignored || !p.late || !p.next.Equal(testNow) {
+		t.Errorf("of a new pod is known %+v", p)
 	}
 }

@@ -562,7 +562,7 @@ func TestMessagesAreCutAtCharacters(t *testing.T) {
 
 func TestASocketThatCannotBeLookedAtIsAnErrorAsWell(t *testing.T) {
 	if _, err := newClient("/dev/null/socket").Reboot(soon(t), "boot-1", Order{}); !errors.Is(err, syscall.ENOTDIR) {
-		t.Errorf("error %v, want that /dev/null is no directory", err)
+		t.Errorf("error %v, want that /dev/null is not a directory", err)
 	}
 }
 

@@ -35,7 +35,7 @@ func TestALimitThatCannotBeReadIsTheDefault(t *testing.T) {
 		"spec":                                {ptr.To[int32](900), ptr.To[int32](1800), ptr.To[int32](3), nil},
 	} {
 		object := newPolicy(set)
-		object.Unreadable = []decode.Problem{{Path: path, Description: "it is no number"}}
+		object.Unreadable = []decode.Problem{{Path: path, Description: "it is not a number"}}
 		policy := policies.Parse(object, &model.Moment{})
 		if diff := cmp.Diff(want, limitsOf(policy.Spec), cmp.AllowUnexported(limits{})); diff != "" {
 			t.Errorf("%s cannot be read: limits (-want +got):\n%s", path, diff)

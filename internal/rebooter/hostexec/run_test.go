@@ -1,6 +1,8 @@
 package hostexec
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,17 +61,35 @@ func TestHowACommandEnded(t *testing.T) {
 }
 
 func TestWhatACommandStartedEndsWithIt(t *testing.T) {
-	slow := script(t, "sleep 600 & echo $!; wait")
-	ended, err := Runner{Timeout: 200 * time.Millisecond}.Run(t.Context(), []string{slow})
-	if err != nil || ended.Exited {
-		t.Fatalf("%+v, error %v", ended, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	started := filepath.Join(t.TempDir(), "pid")
+	command := script(t, "sleep 600 & echo $! > "+started+".new; mv "+started+".new "+started+"; wait")
+	ended := make(chan error, 1)
+	go func() {
+		result, err := Runner{}.Run(ctx, []string{command})
+		if err == nil && result.Exited {
+			err = errors.New(result.String())
+		}
+		ended <- err
+	}()
+	var text []byte
+	await.True(t, "the command has started a process", func() (is bool) {
+		var err error
+		text, err = os.ReadFile(started)
+		return err == nil
+	})
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	started := strings.TrimSpace(ended.Output)
-	if _, err := strconv.Atoi(started); err != nil {
-		t.Fatalf("what it started is %q", started)
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	cancel()
+	if err := await.Receive(t, "the command has ended", ended); err != nil {
+		t.Fatal(err)
 	}
-	await.True(t, "the process that the command started has ended", func() bool {
-		status, err := os.ReadFile("/proc/" + started + "/stat")
+	await.True(t, "the process that it started has ended", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return err != nil || strings.Contains(string(status), ") Z ")
 	})
 }

@@ -2,11 +2,9 @@ package hostfs
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,22 +100,6 @@ func TestAPipeInPlaceOfAFileHoldsUpNobody(t *testing.T) {
 	}()
 	if err := await.Receive(t, "the end of a read", ended); err == nil || !strings.Contains(err.Error(), "/pipe is not a regular file") {
 		t.Errorf("error %v", err)
-	}
-}
-
-// What a process was started from cannot be read anymore once it has ended, though its link is there until its parent has noticed.
-func TestALinkThatCannotBeReadIsAnError(t *testing.T) {
-	ended := exec.CommandContext(t.Context(), "true")
-	if err := ended.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ended.Wait() }()
-	if err := unix.Waitid(unix.P_PID, ended.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		t.Fatal(err)
-	}
-	path := fmt.Sprintf("/proc/%d/exe", ended.Process.Pid)
-	if resolved, err := Root("/").Resolve(path); err == nil || resolved != "" {
-		t.Errorf("%s is %q, error %v", path, resolved, err)
 	}
 }
 
