@@ -145,12 +145,16 @@ func (q *quiet) WithAttrs(attributes []slog.Attr) slog.Handler {
 // WithGroup implements slog.Handler.
 func (q *quiet) WithGroup(name string) slog.Handler { return &quiet{q.Handler.WithGroup(name), q.ends} }
 
-// isCanceled says that an error of the record is that something was canceled.
+// lostLead is what controller-runtime says of a lead that is given up because the manager ends. Whether it is logged before the process has
+// ended is a matter of chance.
+const lostLead = "leader election lost"
+
+// isCanceled says that an error of the record is that something was canceled, or the lead given up.
 func isCanceled(record slog.Record) bool {
 	canceled := false
 	record.Attrs(func(attribute slog.Attr) bool {
 		err, is := attribute.Value.Any().(error)
-		canceled = is && onlyCanceled(err)
+		canceled = is && (onlyCanceled(err) || err.Error() == lostLead)
 		return !canceled
 	})
 	return canceled

@@ -130,6 +130,8 @@ func TestWhatIsCanceledByTheEndOfTheProgramIsNoError(t *testing.T) {
 		"a request that is canceled before":      {err: cutOff, want: "ERROR It failed\n"},
 		"several that are cut off":               {err: fmt.Errorf("save: %w", errors.Join(cutOff, context.Canceled)), ended: true},
 		"one that is cut off, and one refused":   {err: errors.Join(cutOff, errors.New("forbidden")), ended: true, want: "ERROR It failed\n"},
+		"the lead that is given up":              {err: errors.New("leader election lost"), ended: true},
+		"the lead that is lost before":           {err: errors.New("leader election lost"), want: "ERROR It failed\n"},
 		"another error at the end":               {err: errors.New("no route to host"), ended: true, want: "ERROR It failed\n"},
 		"an error that nobody can tell the kind": {ended: true, want: "ERROR It failed\n"},
 	} {
