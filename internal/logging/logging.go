@@ -116,7 +116,7 @@ func (o *Options) replace(groups []string, attribute slog.Attr) slog.Attr {
 }
 
 // QuietAfter returns a handler that takes what is canceled because the program ends for no error: libraries log each request that is cut
-// off then. It is logged as what is of interest to those who look for it, one level of verbosity below Info.
+// off then, and the lead that is given up. It is logged as what is of interest to those who look for it, one level of verbosity below Info.
 func QuietAfter(ends context.Context, handler slog.Handler) slog.Handler {
 	return &quiet{handler, ends}
 }
