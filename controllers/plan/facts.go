@@ -21,6 +21,10 @@ type facts struct {
 	current, unhindered bool
 	// settled: see settled.
 	settled bool
+	// ofSentinel: the sentinel of its node asks for it.
+	ofSentinel bool
+	// untried: no attempt was made. identified: of which node it is, in which boot, and since when it is required is recorded.
+	untried, identified bool
 	// required is since when the reboot has been required; zero if that is not recorded.
 	required time.Time
 	// said is what the helper has reported since the node's current boot.
@@ -32,7 +36,9 @@ func factsOf(obj *v1alpha1.NodeReboot, node *model.Node) facts {
 	draft := model.NewDraft(obj)
 	f := facts{
 		done: draft.Completed(), attempting: draft.Open(), deleting: draft.Deleted(), atRest: atRest(obj), immediate: draft.Immediate(),
-		settled: settled(obj), said: draft.Report(node),
+		settled: settled(obj), said: draft.Report(node), ofSentinel: obj.Spec.Trigger == v1alpha1.TriggerSentinel,
+		untried:    obj.Status.Attempt == nil && obj.Status.Failures == nil,
+		identified: obj.Status.RequiredSince != nil && obj.Status.NodeUID != "" && obj.Status.Before != nil,
 	}
 	if since := obj.Status.RequiredSince; since != nil {
 		f.required = since.Time
@@ -59,16 +65,16 @@ func unhindered(node *model.Node, said *v1alpha1.HelperReport) bool {
 	return !slices.ContainsFunc(said.Methods, func(m v1alpha1.MethodReport) bool { return m.Obstacle != "" })
 }
 
-// activeReboot is a NodeReboot that is not past.
+// activeReboot is a NodeReboot that is not past. Plans begin with copies of its draft: to make one, they would have to read the object.
 type activeReboot struct {
-	object *v1alpha1.NodeReboot
+	draft model.Draft
 	facts
 }
 
 func activeReboots(objects []*v1alpha1.NodeReboot, node *model.Node) []activeReboot {
 	active := make([]activeReboot, len(objects))
 	for i, obj := range objects {
-		active[i] = activeReboot{obj, factsOf(obj, node)}
+		active[i] = activeReboot{model.NewDraft(obj), factsOf(obj, node)}
 	}
 	return active
 }

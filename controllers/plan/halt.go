@@ -84,8 +84,11 @@ func (h *halt) countFailing(policy *policyView, lastBack time.Time) {
 
 // failedWithoutReboot says that an attempt to drain the node, or to have its hooks done, failed after a time.
 func (r *rebootView) failedWithoutReboot(since time.Time) bool {
+	if r.complete() || r.deleted() || r.isUntried() {
+		return false
+	}
 	failures := r.Status.Failures
-	if r.complete() || r.deleted() || failures == nil || !failures.LastTime.After(since) {
+	if failures == nil || !failures.LastTime.After(since) {
 		return false
 	}
 	switch failures.LastReason {

@@ -55,6 +55,9 @@ func (n *nodeView) keepsAll() bool {
 	}
 	succeeded, failed, cancelled := n.past.succeeded, n.past.failed, n.past.cancelled
 	for _, r := range n.reboots {
+		if !r.complete() {
+			continue
+		}
 		switch r.Status.Outcome {
 		case v1alpha1.OutcomeSucceeded:
 			succeeded++

@@ -12,7 +12,7 @@ func (n *nodeView) keptSentinel() *rebootView {
 	var kept *rebootView
 	for _, r := range n.reboots {
 		switch {
-		case r.Object.Spec.Trigger != v1alpha1.TriggerSentinel:
+		case !r.ofSentinel:
 		case r.open():
 			return r
 		case r.waiting() && (kept == nil || compareWaiting(r, kept) < 0):
@@ -27,7 +27,7 @@ func (p *planning) endSurplus() {
 	for _, n := range p.nodeOrder {
 		kept := n.keptSentinel()
 		for _, r := range n.reboots {
-			if r != kept && r.waiting() && r.Object.Spec.Trigger == v1alpha1.TriggerSentinel {
+			if r != kept && r.waiting() && r.ofSentinel {
 				p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonSuperseded, fmt.Sprintf(
 					"NodeReboot %s of the same node asks for the same reboot.", kept.Object.Name))
 			}

@@ -34,6 +34,26 @@ func (p *planning) updateNeeds() {
 }
 
 func (p *planning) recordFacts(r *rebootView) {
+	if !r.isIdentified() {
+		p.identify(r)
+	}
+	if r.modelNode() == nil || r.open() {
+		return // it belongs to the policy and zone that granted the attempt
+	}
+	policy, zone := "", ""
+	if r.node.policy != nil {
+		policy, zone = r.node.policy.Object.Name, r.node.zone
+	}
+	if r.Status.PolicyName != policy || r.Status.Zone != zone {
+		next := r.Edit()
+		next.PolicyName, next.Zone = policy, zone
+	}
+}
+
+func (r *rebootView) isIdentified() bool { return r.identified && !r.Edited() }
+
+// identify records which node and boot the NodeReboot is about, and since when it is required.
+func (p *planning) identify(r *rebootView) {
 	if r.Status.RequiredSince == nil {
 		since := metav1.NewMicroTime(r.Object.CreationTimestamp.Time)
 		if since.After(p.Now) {
@@ -49,17 +69,6 @@ func (p *planning) recordFacts(r *rebootView) {
 	}
 	if r.Status.Before == nil && r.node.BootID != "" {
 		r.Edit().Before = r.node.Boot()
-	}
-	if r.open() {
-		return // it belongs to the policy and zone that granted the attempt
-	}
-	policy, zone := "", ""
-	if r.node.policy != nil {
-		policy, zone = r.node.policy.Object.Name, r.node.zone
-	}
-	if r.Status.PolicyName != policy || r.Status.Zone != zone {
-		next := r.Edit()
-		next.PolicyName, next.Zone = policy, zone
 	}
 }
 

@@ -144,10 +144,10 @@ const maxBackoff = 24 * time.Hour
 
 // backoffGate waits after a failed attempt, up to a day, for as long as the reboot is needed. A window that opens ends the wait.
 func backoffGate(p *planning, r *rebootView) model.Verdict {
-	failures, policy := r.Status.Failures, r.policy()
-	if failures == nil {
+	if r.isUntried() || r.Status.Failures == nil {
 		return model.Verdict{}
 	}
+	failures, policy := r.Status.Failures, r.policy()
 	until := policy.RetryTime(failures.LastTime.Time, backoff(model.Seconds(policy.Spec.Failure.BackoffSeconds), failures.Count))
 	if p.Reached(until) {
 		return model.Verdict{}

@@ -66,9 +66,6 @@ func (p *planning) tellRefusal(r *rebootView, refusal *model.Refusal) model.Verd
 
 // beginRefused says which write an attempt cannot do without is refused.
 func (p *planning) beginRefused(r *rebootView) model.Verdict {
-	if len(p.snapshot.Refusals) == 0 {
-		return model.Verdict{}
-	}
 	needed := []model.WriteKey{
 		{Write: model.WriteCordon, Name: r.node.Name},
 		{Write: model.WriteFinalizer, Name: r.Object.Name},
@@ -90,6 +87,9 @@ func (p *planning) beginRefused(r *rebootView) model.Verdict {
 // refusedGate keeps a node from starting while what an attempt cannot do without is refused. A NodeReboot whose status is refused starts
 // only when a status was written that says so: that is the least thing to try.
 func refusedGate(p *planning, r *rebootView) model.Verdict {
+	if len(p.snapshot.Refusals) == 0 {
+		return model.Verdict{}
+	}
 	if v := p.beginRefused(r); !v.OK() {
 		return v
 	}

@@ -30,7 +30,7 @@ func settled(obj *v1alpha1.NodeReboot) bool {
 // out, in less time.
 func (r *rebootView) isSettled() bool {
 	s, policy := r.Status, r.policy()
-	if !r.settled || s != &r.Object.Status || !r.wait.Until.IsZero() || r.wait.Reason != s.Reason || len(r.pendingHooks) > 0 {
+	if !r.settled || r.Edited() || !r.wait.Until.IsZero() || r.wait.Reason != s.Reason || len(r.pendingHooks) > 0 {
 		return false
 	}
 	mayBeOverdue := policy != nil && policy.Spec.Schedule.MaxDeferralSeconds != nil
@@ -47,7 +47,7 @@ func (n *nodeView) isSettled() bool {
 		return false
 	}
 	for _, r := range n.reboots {
-		if atRest := r.atRest && r.Status == &r.Object.Status; !atRest && !r.isSettled() {
+		if atRest := r.atRest && !r.Edited(); !atRest && !r.isSettled() {
 			return false
 		}
 	}

@@ -89,12 +89,12 @@ func (p *planning) workWithoutNode() []NodeWork {
 }
 
 func (p *planning) addChange(work *NodeWork, r *rebootView) {
-	if r.atRest && r.Status == &r.Object.Status || r.isSettled() {
+	if r.atRest && !r.Edited() || r.isSettled() {
 		return
 	}
 	p.derive(r)
 	add, remove := r.finalizerChange()
-	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !sameStatus(&r.Object.Status, r.Status)
+	changed := len(r.Object.Unreadable) > 0 || r.Edited() && !sameStatus(&r.Object.Status, r.Status)
 	changed = changed && !p.defers(r.statusKey(), p.statusDelay(r))
 	if !changed && !add && !remove {
 		return

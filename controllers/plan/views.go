@@ -166,7 +166,7 @@ type viewMaker struct {
 }
 
 func (m *viewMaker) view(active activeReboot, of *record, n *nodeView) *rebootView {
-	m.reboots = append(m.reboots, rebootView{Draft: model.NewDraft(active.object), facts: active.facts, node: n})
+	m.reboots = append(m.reboots, rebootView{Draft: active.draft, facts: active.facts, node: n})
 	r := &m.reboots[len(m.reboots)-1]
 	r.alone[0] = r
 	if holders := m.holders[of]; len(holders) > 0 && holders[string(r.Object.UID)] {
@@ -266,10 +266,10 @@ func (n *nodeView) noteReboots() {
 		}
 	}
 	for _, r := range n.reboots {
-		attempt := r.Status.Attempt
-		if attempt == nil {
+		if r.isUntried() || r.Status.Attempt == nil {
 			continue
 		}
+		attempt := r.Status.Attempt
 		if r.open() {
 			n.open = r
 			// A kubelet that registers its Node again does not give it the labels of its role.
@@ -348,6 +348,9 @@ func (r *rebootView) open() bool { return r.attempting }
 func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.deleted() }
 
 func (r *rebootView) deleted() bool { return r.deleting }
+
+// isUntried: no attempt was made. It is found out without reading the object, of which a large cluster has more than caches of processors.
+func (r *rebootView) isUntried() bool { return r.untried && !r.Edited() }
 
 // sync notes what the draft says after it was changed by others.
 func (r *rebootView) sync() {

@@ -188,11 +188,10 @@ func (p *planning) findFinishes() {
 }
 
 func (p *planning) noteFinish(r *rebootView) {
-	attempt := r.Status.Attempt
-	if attempt == nil || attempt.EndedTime == nil {
+	if r.isUntried() || r.Status.Attempt == nil || r.Status.Attempt.EndedTime == nil {
 		return
 	}
-	p.policyNamed(r.grantedBy(), r.policy()).noteFinish(r.grantedIn(), attempt.EndedTime.Time)
+	p.policyNamed(r.grantedBy(), r.policy()).noteFinish(r.grantedIn(), r.Status.Attempt.EndedTime.Time)
 }
 
 // policyNamed is the policy with a name; nil if there is none. It is likely to be the given one.

@@ -16,10 +16,11 @@ func Approved(p *policies.Policy, d *model.Draft, expired time.Time) bool {
 
 // Approval blocks a reboot that is not Approved.
 func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdict {
+	if Approved(p, d, expired) {
+		return model.Verdict{}
+	}
 	spec := &d.Object.Spec
 	switch {
-	case Approved(p, d, expired):
-		return model.Verdict{}
 	case spec.Approval != v1alpha1.ApprovalGiven:
 		return model.Blocked(v1alpha1.ReasonAwaitingApproval, "RebootPolicy %s requires an approval%s. To approve it: %s",
 			p.Name(), excluded(p, d), patch(d, `"approval":"Given"`))

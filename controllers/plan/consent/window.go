@@ -10,15 +10,14 @@ import (
 
 // Window lets nodes start while a window is open and long enough, and there is no freeze. An Immediate reboot waits for neither.
 func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
-	if d.Immediate() {
-		return model.Verdict{}
-	}
-	if v := p.Shut(); !v.OK() {
-		return v
-	}
+	shut := p.Shut()
 	closes, least := p.Window.Closes, model.Seconds(p.Spec.Schedule.MinRemainingSeconds)
-	if closes.IsZero() || !moment.Reached(closes.Add(-least)) {
+	ending := !closes.IsZero() && moment.Reached(closes.Add(-least))
+	switch {
+	case shut.OK() && !ending, d.Immediate():
 		return model.Verdict{}
+	case !shut.OK():
+		return shut
 	}
 	return model.Blocked(v1alpha1.ReasonWindowEnding,
 		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d seconds to be left; %s.",

@@ -15,6 +15,7 @@ type Draft struct {
 	// Status is what was read until something changes. Change it through Edit only.
 	Status *v1alpha1.NodeRebootStatus
 	Events []Event
+	edited bool
 }
 
 // NewDraft is a draft in which nothing has changed yet.
@@ -23,12 +24,15 @@ func NewDraft(obj *v1alpha1.NodeReboot) Draft { return Draft{Object: obj, Status
 // Edit returns the next status to change it: the first time, a copy of what was read. The copy is shallow: replace what it points to, never
 // modify it.
 func (d *Draft) Edit() *v1alpha1.NodeRebootStatus {
-	if d.Status == &d.Object.Status {
-		next := d.Object.Status
-		d.Status = &next
+	if !d.edited {
+		next := *d.Status
+		d.Status, d.edited = &next, true
 	}
 	return d.Status
 }
+
+// Edited says that the status may differ from what was read.
+func (d *Draft) Edited() bool { return d.edited }
 
 // EditAttempt changes a copy of the current attempt.
 func (d *Draft) EditAttempt(change func(*v1alpha1.Attempt)) {
