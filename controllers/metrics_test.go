@@ -296,7 +296,9 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	open.Status.Conditions = []metav1.Condition{{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "InForce", LastTransitionTime: metav1.NewTime(testNow),
 	}}
-	open.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", Status: "True"}}}
+	open.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{
+		{Type: "KernelDeadlock", Status: "True"}, {Type: "ReadonlyFilesystem", Status: "True"},
+	}}
 	later := newPolicy("s")
 	later.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowClosed, NextOpeningTime: ptr.To(metav1.NewTime(testNow.Add(time.Hour)))}
 	failing := func(times int32, change option[*v1alpha1.NodeReboot]) option[*v1alpha1.NodeReboot] {
@@ -318,7 +320,8 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 		newReboot("d", "a", failing(3, givenUp(-90, "boot-1", v1alpha1.SentinelRequired))),
 		newReboot("e", "a", givenUp(-100, "boot-0", v1alpha1.SentinelRequired)),
 		newReboot("f", "a", givenUp(-110, "boot-1", v1alpha1.SentinelNotRequired)),
-		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")))
+		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")),
+		newReboot("i", "a", byCondition(-140, "ReadonlyFilesystem")))
 	elected := make(chan struct{})
 	c := &stateCollector{objects: objectCache{reader: w}, clock: clocktesting.NewFakePassiveClock(testNow), elected: elected}
 	if got := testutil.CollectAndCount(c); got != 0 {
@@ -338,7 +341,7 @@ reboot_operator_nodereboots{phase="Draining",policy="r",reason=""} 0
 reboot_operator_nodereboots{phase="Draining",policy="s",reason=""} 0
 reboot_operator_nodereboots{phase="Failed",policy="p",reason=""} 0
 reboot_operator_nodereboots{phase="Failed",policy="q",reason="RebootFailed"} 3
-reboot_operator_nodereboots{phase="Failed",policy="r",reason="RebootFailed"} 2
+reboot_operator_nodereboots{phase="Failed",policy="r",reason="RebootFailed"} 3
 reboot_operator_nodereboots{phase="Failed",policy="s",reason=""} 0
 reboot_operator_nodereboots{phase="Pending",policy="p",reason="ZoneBusy"} 2
 reboot_operator_nodereboots{phase="Pending",policy="q",reason=""} 0

@@ -221,6 +221,17 @@ func TestAPassLooksAgainOnlyAtNodesThatChanged(t *testing.T) {
 	}
 }
 
+// Clusters that grow and shrink have had many more Nodes than they have.
+func TestNothingIsKeptOfANodeThatIsGone(t *testing.T) {
+	b := newViewBed(t, 1)
+	before := len(b.views())
+	b.remove("*v1.Node", "node-00003")
+	after := len(b.views())
+	if _, known := b.reader.kept.views["node-00003"]; known || after != before-1 || len(b.reader.kept.views) != after {
+		t.Errorf("%d views are kept of %d nodes", len(b.reader.kept.views), after)
+	}
+}
+
 // A pass that fails half way leaves to the next one which helpers changed.
 func TestHelpersThatChangedAreNotForgottenByAPassThatFails(t *testing.T) {
 	b := newViewBed(t, 1)

@@ -23,7 +23,7 @@ type facts struct {
 	settled bool
 	// ofSentinel: the sentinel of its node asks for it.
 	ofSentinel bool
-	// untried: no attempt was made. identified: of which node it is, in which boot, and since when it is required is recorded.
+	// untried: no attempt was made before this plan. identified: its node, its boot, and since when it is required are recorded.
 	untried, identified bool
 	// required is since when the reboot has been required; zero if that is not recorded.
 	required time.Time

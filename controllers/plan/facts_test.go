@@ -34,6 +34,24 @@ func TestFactsAreRecordedAtFirstSight(t *testing.T) {
 	}
 }
 
+func TestEachFactThatIsGoneIsRecordedAgain(t *testing.T) {
+	for name, lose := range map[string]func(*v1alpha1.NodeRebootStatus){
+		"since when it is required": func(s *v1alpha1.NodeRebootStatus) { s.RequiredSince = nil },
+		"the node":                  func(s *v1alpha1.NodeRebootStatus) { s.NodeUID = "" },
+		"the boot":                  func(s *v1alpha1.NodeRebootStatus) { s.Before = nil },
+		"the policy":                func(s *v1alpha1.NodeRebootStatus) { s.PolicyName = "" },
+		"the zone":                  func(s *v1alpha1.NodeRebootStatus) { s.Zone = "" },
+	} {
+		s := waitingStory(t)
+		want := s.reboot("ra").Status
+		ofEachStatus(lose)(s)
+		s.settle()
+		if diff := cmp.Diff(want, s.reboot("ra").Status); diff != "" {
+			t.Errorf("without %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // Obstacles that few nodes have are looked for once for each Node and report, so that plans do not ask all gates about all nodes.
 func TestANodeWithNothingInItsWayIsUnhindered(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -84,7 +84,7 @@ func (h *halt) countFailing(policy *policyView, lastBack time.Time) {
 
 // failedWithoutReboot says that an attempt to drain the node, or to have its hooks done, failed after a time.
 func (r *rebootView) failedWithoutReboot(since time.Time) bool {
-	if r.complete() || r.deleted() || r.isUntried() {
+	if r.complete() || r.deleted() || r.untried {
 		return false
 	}
 	failures := r.Status.Failures

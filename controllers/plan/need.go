@@ -34,7 +34,7 @@ func (p *planning) updateNeeds() {
 }
 
 func (p *planning) recordFacts(r *rebootView) {
-	if !r.isIdentified() {
+	if !r.identified {
 		p.identify(r)
 	}
 	if r.modelNode() == nil || r.open() {
@@ -49,8 +49,6 @@ func (p *planning) recordFacts(r *rebootView) {
 		next.PolicyName, next.Zone = policy, zone
 	}
 }
-
-func (r *rebootView) isIdentified() bool { return r.identified && !r.Edited() }
 
 // identify records which node and boot the NodeReboot is about, and since when it is required.
 func (p *planning) identify(r *rebootView) {

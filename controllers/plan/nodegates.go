@@ -144,7 +144,7 @@ const maxBackoff = 24 * time.Hour
 
 // backoffGate waits after a failed attempt, up to a day, for as long as the reboot is needed. A window that opens ends the wait.
 func backoffGate(p *planning, r *rebootView) model.Verdict {
-	if r.isUntried() || r.Status.Failures == nil {
+	if r.untried || r.Status.Failures == nil {
 		return model.Verdict{}
 	}
 	failures, policy := r.Status.Failures, r.policy()

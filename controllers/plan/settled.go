@@ -37,6 +37,9 @@ func (r *rebootView) isSettled() bool {
 	return !mayBeOverdue && model.SameMessage(s.Message, model.Bounded(r.wait.Message))
 }
 
+// staysAtRest: it is at rest, and this plan records no grant of it that is not used.
+func (r *rebootView) staysAtRest() bool { return r.atRest && !r.Edited() }
+
 // isSettled says that nothing has to be written about the node either: it needs a reboot, and has nothing of the operator's but what shows
 // that.
 func (n *nodeView) isSettled() bool {
@@ -47,7 +50,7 @@ func (n *nodeView) isSettled() bool {
 		return false
 	}
 	for _, r := range n.reboots {
-		if atRest := r.atRest && !r.Edited(); !atRest && !r.isSettled() {
+		if !r.staysAtRest() && !r.isSettled() {
 			return false
 		}
 	}

@@ -51,6 +51,11 @@ func wronglySettled(snapshot *Snapshot, now time.Time) (wrong []string, reboots,
 		}
 	}
 	for _, n := range p.nodeOrder {
+		for _, r := range n.reboots {
+			if r.untried && r.Status.Failures != nil {
+				wrong = append(wrong, fmt.Sprintf("NodeReboot %s was not tried, and failed", r.Object.Name))
+			}
+		}
 		if n.needed = n.needsReboot(); !n.isSettled() {
 			continue
 		}

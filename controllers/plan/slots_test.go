@@ -238,6 +238,23 @@ func TestGrantOfANodeThatWasRebootedMeanwhileIsNotUsed(t *testing.T) {
 	}
 }
 
+// A manager that was superseded, and does not know it yet, may write the slots object last. By then all is written about the NodeReboot.
+func TestAGrantToANodeRebootAtRestIsGivenBack(t *testing.T) {
+	s := waitingStory(t)
+	s.boot("a", 2)
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	s.settle()
+	ra := s.reboot("ra")
+	if !atRest(ra) || ra.Status.Attempt != nil {
+		t.Fatalf("it is not at rest without an attempt: %+v", ra.Status)
+	}
+	s.Slots["a"] = slotOf(1)
+	s.settle()
+	if sum := s.summary("ra"); sum.Reason != v1alpha1.ReasonRebootedMeanwhile || len(s.Slots) != 0 {
+		t.Errorf("slots %v, NodeReboot %+v", s.Slots, sum)
+	}
+}
+
 func TestSlotIsFreedOnlyAfterTheEndOfItsAttemptIsWritten(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
 	s.settle()

@@ -89,7 +89,7 @@ func (p *planning) workWithoutNode() []NodeWork {
 }
 
 func (p *planning) addChange(work *NodeWork, r *rebootView) {
-	if r.atRest && !r.Edited() || r.isSettled() {
+	if r.staysAtRest() || r.isSettled() {
 		return
 	}
 	p.derive(r)

@@ -266,7 +266,7 @@ func (n *nodeView) noteReboots() {
 		}
 	}
 	for _, r := range n.reboots {
-		if r.isUntried() || r.Status.Attempt == nil {
+		if r.untried || r.Status.Attempt == nil {
 			continue
 		}
 		attempt := r.Status.Attempt
@@ -348,9 +348,6 @@ func (r *rebootView) open() bool { return r.attempting }
 func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.deleted() }
 
 func (r *rebootView) deleted() bool { return r.deleting }
-
-// isUntried: no attempt was made. It is found out without reading the object, of which a large cluster has more than caches of processors.
-func (r *rebootView) isUntried() bool { return r.untried && !r.Edited() }
 
 // sync notes what the draft says after it was changed by others.
 func (r *rebootView) sync() {

@@ -188,7 +188,7 @@ func (p *planning) findFinishes() {
 }
 
 func (p *planning) noteFinish(r *rebootView) {
-	if r.isUntried() || r.Status.Attempt == nil || r.Status.Attempt.EndedTime == nil {
+	if r.untried || r.Status.Attempt == nil || r.Status.Attempt.EndedTime == nil {
 		return
 	}
 	p.policyNamed(r.grantedBy(), r.policy()).noteFinish(r.grantedIn(), r.Status.Attempt.EndedTime.Time)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // Answers of the policy about approvals, by what they say.
@@ -199,6 +200,7 @@ func TestNamesAreFilledIn(t *testing.T) {
 }
 
 func TestANodeRebootWithoutASpecIsRefusedBecauseOfThat(t *testing.T) {
+	await.True(t, "the webhook fills in names", func() bool { return fillsInNames(t) })
 	for _, text := range []string{`{}`, `{"spec":null}`, `{"spec":"n1"}`, `{"spec":["n1"]}`} {
 		reboot := &unstructured.Unstructured{}
 		if err := json.Unmarshal([]byte(text), &reboot.Object); err != nil {

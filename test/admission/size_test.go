@@ -2,11 +2,14 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -85,4 +88,27 @@ func TestANodeRebootThatIsTooLargeCanBeChanged(t *testing.T) {
 	}
 	more := mergePatch(`{"metadata":{"labels":{"one":"more"}}}`)
 	check(t, who.requester.Patch(t.Context(), large.DeepCopy(), more, client.DryRunAll), "64 labels")
+}
+
+// Otherwise, whoever may apply NodeReboots could keep nodes from being rebooted.
+func TestAHelperReportsWhateverOthersApplied(t *testing.T) {
+	who, own := newPeople(t), mustClientOf(t, namespace, helper, "helper-n1")
+	reboot := rebootWithStatus(t, "n1")
+	applied := func(fields string) runtime.ApplyConfiguration {
+		object := &unstructured.Unstructured{}
+		text := fmt.Sprintf(`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":%q},%s}`, reboot.Name, fields)
+		if err := json.Unmarshal([]byte(text), &object.Object); err != nil {
+			t.Fatal(err)
+		}
+		return client.ApplyConfigurationFromUnstructured(object)
+	}
+	reason := `"spec":{"nodeName":"n1","reason":"updates"}`
+	const most = 32
+	for _, manager := range texts(most, "manager-%d") {
+		check(t, admin.Apply(t.Context(), applied(reason), client.FieldOwner(manager), client.ForceOwnership), "")
+	}
+	another := who.requester.Apply(t.Context(), applied(reason), client.FieldOwner("another"), client.ForceOwnership)
+	check(t, another, "32 field managers")
+	report := applied(`"status":{"report":{"bootID":"b7","sentinel":"Required","sequence":3}}`)
+	check(t, own.Status().Apply(t.Context(), report, client.FieldOwner(v1alpha1.HelperFieldManager), client.ForceOwnership), "")
 }

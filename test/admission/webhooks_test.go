@@ -220,14 +220,17 @@ func readTrusted(t *testing.T) (versions, bundles trusted) {
 	return versions, bundles
 }
 
+// fillsInNames says whether the webhook about names answers.
+func fillsInNames(t *testing.T) bool {
+	t.Helper()
+	asked := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "n1"}}
+	return admin.Create(t.Context(), asked, client.DryRunAll) == nil && asked.Spec.RequestedBy != ""
+}
+
 func TestWhatTheAPIServerTrustsIsKept(t *testing.T) {
-	answers := func() bool {
-		asked := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "asked"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "n1"}}
-		return admin.Create(t.Context(), asked, client.DryRunAll) == nil && asked.Spec.RequestedBy != ""
-	}
 	settled := func() bool {
 		_, got := readTrusted(t)
-		return got.secret != "" && got.secret == got.evictions && got.secret == got.names && answers()
+		return got.secret != "" && got.secret == got.evictions && got.secret == got.names && fillsInNames(t)
 	}
 	await.True(t, "the webhooks answer", settled)
 	for name, spoil := range map[string]func() error{

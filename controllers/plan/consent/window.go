@@ -12,12 +12,13 @@ import (
 func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
 	shut := p.Shut()
 	closes, least := p.Window.Closes, model.Seconds(p.Spec.Schedule.MinRemainingSeconds)
-	ending := !closes.IsZero() && moment.Reached(closes.Add(-least))
 	switch {
-	case shut.OK() && !ending, d.Immediate():
+	case shut.OK() && closes.IsZero(), d.Immediate():
 		return model.Verdict{}
 	case !shut.OK():
 		return shut
+	case !moment.Reached(closes.Add(-least)):
+		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonWindowEnding,
 		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d seconds to be left; %s.",
