@@ -89,7 +89,7 @@ func TestASlotIsGoneUnlessTheNodeRebootThatHoldsItExists(t *testing.T) {
 	objects := &Objects{
 		Slots: &corev1.ConfigMap{Data: map[string]string{
 			"held": `{"nodeReboot":"r","uid":"u","attempt":1}`, "deleted": `{"nodeReboot":"other","uid":"u","attempt":1}`,
-			"created-again": `{"nodeReboot":"r","uid":"earlier","attempt":1}`,
+			"created-again": `{"nodeReboot":"r","uid":"earlier","attempt":1}`, "not-readable": `{"nodeReboot":"r"`,
 		}},
 		Reboots: []*v1alpha1.NodeReboot{{ObjectMeta: metav1.ObjectMeta{Name: "r", UID: "u"}}},
 	}
@@ -97,7 +97,8 @@ func TestASlotIsGoneUnlessTheNodeRebootThatHoldsItExists(t *testing.T) {
 	for node, slot := range Snapshot(objects, &Settings{}, time.Unix(1, 0)).Slots {
 		got[node] = slot.Gone
 	}
-	if diff := cmp.Diff(map[string]bool{"held": false, "deleted": true, "created-again": true}, got); diff != "" {
+	want := map[string]bool{"held": false, "deleted": true, "created-again": true, "not-readable": true}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("slots that are gone (-want +got):\n%s", diff)
 	}
 }
