@@ -1,10 +1,6 @@
 package plan
 
-import (
-	"time"
-
-	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
-)
+import "github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 
 // What people say about a node or a reboot: leave it alone, or continue.
 
@@ -32,13 +28,8 @@ func (p *planning) recordApproval(r *rebootView) {
 	}
 }
 
-// approved: no one has to approve the reboot, or someone did whose approval counts. The schedule decides what happens to an attempt that is
-// under way when the window closes, and the approval expires.
+// approved: no one has to approve a waiting reboot, or someone did whose approval counts.
 func (r *rebootView) approved() bool {
-	expired := r.approvalExpired
-	if r.open() {
-		expired = time.Time{}
-	}
 	policy := r.policy()
-	return policy == nil || consent.Approved(policy.Policy, &r.Draft, expired)
+	return policy == nil || consent.Approved(policy.Policy, &r.Draft, r.approvalExpired)
 }
