@@ -6,6 +6,8 @@ import (
 	"unicode"
 
 	commonmodel "github.com/prometheus/common/model"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // alertNames are the names of alerts, sorted. Their other labels and annotations are about objects, and are left out.
@@ -30,7 +32,7 @@ func alertName(name string) string {
 	if name == "" {
 		return "an alert without a name"
 	}
-	return shortened(name, most)
+	return shorten.Marked(name, most)
 }
 
 // note writes to the log what is in the way with all labels, for administrators.

@@ -18,6 +18,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 const (
@@ -97,7 +98,7 @@ func (g objectGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	}
 	slices.Sort(wrong)
 	const shown = 200
-	names, condition := enumerate(wrong), shortened(g.Expression, shown)
+	names, condition := enumerate(wrong), shorten.Marked(g.Expression, shown)
 	switch {
 	case g.Expression == "":
 		return sentence(fmt.Sprintf("Gate %s: there is %s %s", g.Name, g.Kind, names)), nil

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // said is an error that anyone may read who can read a NodeReboot: it is made of fixed sentences, of what the policy itself says, and of
@@ -56,5 +58,5 @@ func detail(err error) string {
 	if errors.As(err, &requested) {
 		err = requested.Err // The rest repeats the url with the whole query.
 	}
-	return shortened(strings.Join(strings.Fields(err.Error()), " "), most)
+	return shorten.Marked(strings.Join(strings.Fields(err.Error()), " "), most)
 }

@@ -1,20 +1,16 @@
 package gates
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
+)
 
 // sentence is text in one line that ends in a full stop.
 func sentence(text string) string {
 	const most = 512
 	text = strings.Join(strings.Fields(text), " ")
-	return strings.TrimSuffix(shortened(text, most), ".") + "."
-}
-
-// shortened cuts text to a number of bytes, between characters.
-func shortened(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most-3], "") + "..."
+	return strings.TrimSuffix(shorten.Marked(text, most), ".") + "."
 }
 
 // mostShown is how many things that are in the way are named.

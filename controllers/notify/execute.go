@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/template/parse"
 	"time"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 var (
@@ -62,7 +64,7 @@ func (r *run) action(dot any, n *parse.ActionNode) error {
 	}
 	written, err := text(value)
 	if err != nil {
-		return fmt.Errorf("%s: %w", cut(oneLine(n.String()), 40), err)
+		return fmt.Errorf("%s: %w", shorten.Marked(oneLine(n.String()), 40), err)
 	}
 	return r.write(written)
 }
@@ -206,7 +208,7 @@ func (r *run) command(dot any, n *parse.CommandNode, last []any) (any, error) {
 		}
 	}
 	if len(n.Args) > 1 || len(last) > 0 {
-		return nil, fmt.Errorf("%s is not a function", cut(oneLine(n.Args[0].String()), 40))
+		return nil, fmt.Errorf("%s is not a function", shorten.Marked(oneLine(n.Args[0].String()), 40))
 	}
 	return value, nil
 }
@@ -304,5 +306,5 @@ func (r *run) argument(dot any, node parse.Node) (any, error) {
 	case *parse.FieldNode, *parse.VariableNode, *parse.ChainNode:
 		return r.command(dot, &parse.CommandNode{Args: []parse.Node{node}}, nil)
 	}
-	return nil, fmt.Errorf("%s is not supported", cut(oneLine(node.String()), 40))
+	return nil, fmt.Errorf("%s is not supported", shorten.Marked(oneLine(node.String()), 40))
 }

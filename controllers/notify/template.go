@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 const (
@@ -98,7 +99,7 @@ func check(node parse.Node, ranges int) error {
 	case *parse.TemplateNode:
 		return errors.New("it calls a template: write everything into one")
 	}
-	return fmt.Errorf("it has %s, which is not supported", cut(oneLine(node.String()), 40))
+	return fmt.Errorf("it has %s, which is not supported", shorten.Marked(oneLine(node.String()), 40))
 }
 
 func checkList(list *parse.ListNode, ranges int) error {
@@ -122,7 +123,7 @@ func checkRange(n *parse.RangeNode, ranges int) error {
 		return fmt.Errorf("ranges are nested more than %d deep", maxRanges)
 	}
 	if !overList(n.Pipe) {
-		return fmt.Errorf("range %s: write a list of the event, which are %s", cut(oneLine(n.Pipe.String()), 40), listed())
+		return fmt.Errorf("range %s: write a list of the event, which are %s", shorten.Marked(oneLine(n.Pipe.String()), 40), listed())
 	}
 	return checkBranch(&n.BranchNode, ranges)
 }

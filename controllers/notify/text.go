@@ -10,6 +10,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 const (
@@ -24,7 +25,7 @@ func (e *Event) say() (title, text string) {
 	var lines []string
 	title, lines = e.lines()
 	title = fmt.Sprintf("RebootPolicy %s: %s", e.Policy, title)
-	return cut(oneLine(title), maxLine), cut(strings.Join(lines, "\n"), maxText)
+	return shorten.Marked(oneLine(title), maxLine), shorten.Marked(strings.Join(lines, "\n"), maxText)
 }
 
 // End says that an event is over. The end of a rollout is always over.
@@ -32,7 +33,7 @@ func (e *Event) End() {
 	if !e.Ended && e.Event != v1alpha1.EventRolloutFinished {
 		e.Ended = true
 		e.Title += " (already over)"
-		e.Text = cut(e.Text, maxText-len(endedLine)) + endedLine
+		e.Text = shorten.Marked(e.Text, maxText-len(endedLine)) + endedLine
 	}
 }
 
@@ -132,7 +133,7 @@ func (e *Event) named() []string {
 		if n.Message != "" {
 			line += ": " + n.Message
 		}
-		lines = append(lines, cut(oneLine(line), maxLine))
+		lines = append(lines, shorten.Marked(oneLine(line), maxLine))
 	}
 	if more := e.Count - len(e.Nodes); more > 0 && len(e.Nodes) > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
@@ -155,14 +156,6 @@ func at(t time.Time) string { return t.Format("2006-01-02 15:04 -07:00") }
 
 // oneLine takes out what would begin another line, also in the header of an email.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// cut shortens a text to so many bytes.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit-len("...")], "") + "..."
-}
 
 // callers are what chat services take for a call to everyone, or to someone, and for a link with another text.
 var callers = regexp.MustCompile(`\B@(everyone|here|channel|all|room)\b|<([!@#]|https?:|mailto:)`)

@@ -1,9 +1,9 @@
 package projection
 
 import (
-	"strings"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // stripMeta keeps what names and versions an object. DeletionTimestamp says that it is going.
@@ -21,10 +21,5 @@ const (
 	maxSelector = 8 << 10
 )
 
-// beginning of a text, in whole characters, which does not hold on to the rest.
-func beginning(text string) string {
-	if len(text) <= maxText {
-		return text
-	}
-	return strings.Clone(strings.ToValidUTF8(text[:maxText], ""))
-}
+// beginning of a text, as much as is kept.
+func beginning(text string) string { return shorten.Beginning(text, maxText) }

@@ -2,13 +2,13 @@ package helper
 
 import (
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 const (
@@ -58,13 +58,8 @@ func firstOwner(pod *corev1.Pod) *metav1.OwnerReference {
 	return &pod.OwnerReferences[0]
 }
 
-// beginning of a text, in whole characters, which does not hold on to the rest.
-func beginning(text string) string {
-	if len(text) <= maxText {
-		return text
-	}
-	return strings.Clone(strings.ToValidUTF8(text[:maxText], ""))
-}
+// beginning of a text, as much as is kept.
+func beginning(text string) string { return shorten.Beginning(text, maxText) }
 
 // keys are those of the labels and annotations that the filter, and what is said about a pod, depend on.
 func (f *podFilter) keys() sets.Set[string] {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 const (
@@ -115,15 +117,11 @@ func Missing(osImage string) string {
 
 // name is how a host calls its operating system, in one line of bounded length: a kubelet may write anything.
 func name(osImage string) string {
-	const mark = "..."
 	printable := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(osImage, "?"))
-	if len(printable) <= maxName {
-		return printable
-	}
-	return strings.ToValidUTF8(printable[:maxName-len(mark)], "") + mark
+	return shorten.Marked(printable, maxName)
 }

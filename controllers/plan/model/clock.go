@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // Clock writes times for people: in the time zone of a policy, and how long it is until then.
@@ -153,13 +155,13 @@ func SameMessage(before, after string) bool {
 		return true
 	}
 	before, after = WithoutPlace(before), WithoutPlace(after)
-	a, cutA := strings.CutSuffix(before, cutMark)
-	b, cutB := strings.CutSuffix(after, cutMark)
+	a, cutA := strings.CutSuffix(before, shorten.Mark)
+	b, cutB := strings.CutSuffix(after, shorten.Mark)
 	a, b = withoutRemaining(a), withoutRemaining(b)
 	if a == b {
 		return cutA == cutB
 	}
-	if max(len(before), len(after)) < maxMessage-len(cutMark) || !cutA && !cutB {
+	if max(len(before), len(after)) < maxMessage-len(shorten.Mark) || !cutA && !cutB {
 		return false
 	}
 	// A longer duration is cut off with more of what follows it.

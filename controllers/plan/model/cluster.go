@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // Node is what a plan needs to know of a Node.
@@ -68,7 +69,7 @@ func UsableBootID(id string) string {
 
 // Boot that the node runs.
 func (n *Node) Boot() *v1alpha1.BootInfo {
-	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: bounded(strings.ToValidUTF8(n.KernelVersion, "?"), maxKernelVersion)}
+	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: shorten.Marked(strings.ToValidUTF8(n.KernelVersion, "?"), maxKernelVersion)}
 }
 
 // Condition of the node; nil if it has none of that type.

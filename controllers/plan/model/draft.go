@@ -2,11 +2,11 @@ package model
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // Draft is a NodeReboot with its next status, and the events that go with it. A copy of a Draft is a draft of its own.
@@ -119,20 +119,5 @@ func HookCondition(conditionType string) bool { return strings.Contains(conditio
 // maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
 const maxMessage = 1024
 
-// cutMark is at the end of what was cut.
-const cutMark = "..."
-
 // Bounded cuts a message to what the API takes.
-func Bounded(message string) string { return bounded(message, maxMessage) }
-
-// bounded cuts a text to so many bytes.
-func bounded(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	end := limit - len(cutMark)
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + cutMark
-}
+func Bounded(message string) string { return shorten.Marked(message, maxMessage) }

@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"time"
+
+	"github.com/reboot-operator/reboot-operator/internal/shorten"
 )
 
 // Write is a kind of write of the manager.
@@ -116,7 +118,7 @@ func (w *RefusedWrites) Note(refused *Refusal, object string, now time.Time) (ne
 	if known {
 		next.wait = min(2*last.wait, lastRefusedRetry)
 	}
-	next.Answer = bounded(next.Answer, maxAnswer)
+	next.Answer = shorten.Marked(next.Answer, maxAnswer)
 	next.Since, next.Until = now, now.Add(next.wait)
 	next.Forgotten = next.Until.Add(lastRefusedRetry)
 	w.writes[refused.WriteKey] = next
